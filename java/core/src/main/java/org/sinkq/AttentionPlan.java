@@ -1,0 +1,35 @@
+package org.sinkq;
+
+/**
+ * One step over all layers. Run every layer once, then commit; closing without a commit rolls the
+ * step back as if it had never been planned.
+ *
+ * <p>Not thread-safe: one thread drives a plan. A plan whose {@code run} failed is rolled back and
+ * can only be closed.
+ */
+public interface AttentionPlan extends AutoCloseable {
+  /**
+   * Appends the step's keys and values of one layer, attends, and writes the result.
+   *
+   * @param layer each layer once, in any order
+   * @param q [tokens, numQoHeads, headDim] after RoPE
+   * @param k [tokens, numKvHeads, headDim] after RoPE
+   * @param v [tokens, numKvHeads, headDim]
+   * @param out [tokens, numQoHeads, headDim], overwritten
+   * @throws InvalidArgumentException if a shape does not fit, or a key or value is not finite or
+   *     beyond the fp16 range (layer, head and position are named); in the latter case the step is
+   *     rolled back
+   */
+  void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out);
+
+  /**
+   * Makes the step permanent: lengths advance by the rows of the step.
+   *
+   * @throws InvalidArgumentException if a layer has not been run; the plan stays open
+   */
+  void commit();
+
+  /** Rolls back unless committed. Does nothing the second time. */
+  @Override
+  void close();
+}

@@ -1,0 +1,363 @@
+package org.sinkq;
+
+import static org.sinkq.InvalidArgumentException.require;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.ReentrantLock;
+import org.sinkq.cache.IndexPool;
+import org.sinkq.cache.PageMasks;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.SinkJournal;
+import org.sinkq.cache.SinkTable;
+import org.sinkq.cache.StepPlan;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineProvider;
+import org.sinkq.engine.EngineStep;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * The one implementation of {@link AttentionBackend}: bookkeeping here, bytes in an engine.
+ *
+ * <p>One lock guards all indices; it is held for microseconds. Another one serializes the engine's
+ * work.
+ */
+final class EngineBackend implements AttentionBackend {
+  private static final int[] NO_PAGES = {};
+
+  private final BackendConfig config;
+  private final EngineStatus status;
+  private final CacheGeometry geometry;
+  private final Capacity capacity;
+  private final Engine engine;
+  private final IndexPool pages;
+  private final IndexPool slots;
+  private final Set<EngineSequence> sequences = ConcurrentHashMap.newKeySet();
+  final ReentrantLock lock = new ReentrantLock();
+  final ReentrantLock engineLock = new ReentrantLock();
+  private int openPlans;
+  private long tokens;
+  private boolean closed;
+
+  private EngineBackend(
+      BackendConfig config,
+      EngineStatus status,
+      CacheGeometry geometry,
+      Capacity capacity,
+      Engine engine) {
+    this.config = config;
+    this.status = status;
+    this.geometry = geometry;
+    this.capacity = capacity;
+    this.engine = engine;
+    pages = new IndexPool(capacity.pages());
+    slots = new IndexPool(capacity.sequences());
+  }
+
+  static EngineBackend open(BackendConfig config, EngineProvider provider, EngineStatus status) {
+    CacheGeometry geometry = new CacheGeometry(config.shape(), config.cache());
+    Capacity capacity = Capacity.of(geometry, config.cache(), provider.footprint(geometry));
+    PageMasks masks =
+        new PageMasks(geometry.trackedHeads(), capacity.pages(), geometry.pageTokens());
+    int threads =
+        config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
+    Engine engine =
+        provider.open(
+            new CacheMemory(geometry, capacity.pages(), capacity.sequences(), masks), threads);
+    return new EngineBackend(config, status, geometry, capacity, engine);
+  }
+
+  @Override
+  public BackendConfig config() {
+    return config;
+  }
+
+  @Override
+  public EngineStatus engine() {
+    return status;
+  }
+
+  CacheGeometry geometry() {
+    return geometry;
+  }
+
+  /** The engine, for tests that look at bytes. */
+  Engine bytes() {
+    return engine;
+  }
+
+  @Override
+  public KvSequence newSequence() {
+    lock.lock();
+    try {
+      return register(allocate());
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private SequenceState allocate() {
+    require(!closed, "backend=closed, expected an open one");
+    if (slots.free() == 0) {
+      throw new CapacityExhaustedException(CapacityExhaustedException.Resource.SEQUENCES, 1, 0);
+    }
+    SinkTable sinks = new SinkTable(geometry.sinks(), geometry.trackedHeads());
+    return new SequenceState(slots.acquire(), geometry.pageTokens(), sinks);
+  }
+
+  private EngineSequence register(SequenceState state) {
+    EngineSequence sequence = new EngineSequence(this, state);
+    sequences.add(sequence);
+    return sequence;
+  }
+
+  KvSequence fork(EngineSequence parent) {
+    lock.lock();
+    engineLock.lock();
+    try {
+      parent.requireIdle();
+      SequenceState copy = allocate();
+      SequenceState state = parent.state();
+      copy.copyFrom(state);
+      for (int i = 0; i < state.pageCount(); i++) {
+        pages.retain(state.page(i));
+      }
+      engine.copyRows(state, copy);
+      tokens += copy.length();
+      return register(copy);
+    } finally {
+      engineLock.unlock();
+      lock.unlock();
+    }
+  }
+
+  void truncate(EngineSequence sequence, int length) {
+    lock.lock();
+    engineLock.lock();
+    try {
+      sequence.requireIdle();
+      SequenceState state = sequence.state();
+      require(
+          length >= 0 && length <= state.length(),
+          "length=%d, expected 0 to the sequence's length %d",
+          length,
+          state.length());
+      tokens -= state.length() - length;
+      int keptPages = Math.min(state.pageCount(), length / geometry.pageTokens());
+      int reopened = length - keptPages * geometry.pageTokens();
+      if (keptPages < state.pageCount() && reopened > 0) {
+        engine.reopen(state, keptPages, reopened);
+      }
+      for (int i = keptPages; i < state.pageCount(); i++) {
+        pages.release(state.page(i));
+      }
+      state.truncate(length, keptPages);
+    } finally {
+      engineLock.unlock();
+      lock.unlock();
+    }
+  }
+
+  void close(EngineSequence sequence) {
+    lock.lock();
+    try {
+      if (sequence.isClosed()) {
+        return;
+      }
+      sequence.requireIdle();
+      release(sequence);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void release(EngineSequence sequence) {
+    SequenceState state = sequence.state();
+    for (int i = 0; i < state.pageCount(); i++) {
+      pages.release(state.page(i));
+    }
+    slots.release(state.slot());
+    tokens -= state.length();
+    sequences.remove(sequence);
+    sequence.markClosed();
+  }
+
+  @Override
+  public AttentionPlan plan(AttentionMetadata metadata) {
+    lock.lock();
+    try {
+      require(!closed, "backend=closed, expected an open one");
+      int needed = check(metadata);
+      if (needed > pages.free()) {
+        throw new CapacityExhaustedException(
+            CapacityExhaustedException.Resource.PAGES, needed, pages.free());
+      }
+      EnginePlan plan = reserve(metadata);
+      openPlans++;
+      return plan;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Refuses what cannot be planned, without touching anything; returns the pages that the step
+   * fills.
+   */
+  private int check(AttentionMetadata metadata) {
+    int needed = 0;
+    int count = metadata.sequences().size();
+    int checked = 0;
+    try {
+      for (; checked < count; checked++) {
+        EngineSequence sequence = own(metadata.sequences().get(checked));
+        sequence.requireIdle();
+        sequence.setPlanned(true);
+        int rows = metadata.qoIndptr()[checked + 1] - metadata.qoIndptr()[checked];
+        SequenceState state = sequence.state();
+        require(
+            rows <= Integer.MAX_VALUE - state.length() - geometry.flushTokens(),
+            "rows=%d for a sequence of %d tokens, expected fewer than 2^31 in all",
+            rows,
+            state.length());
+        needed = Math.addExact(needed, geometry.flushedPages(state.windowLength(), rows));
+      }
+      return needed;
+    } finally {
+      // Marking while checking finds a sequence that occurs twice; the marks come off again,
+      // reserve() sets them for good.
+      for (int i = 0; i < checked; i++) {
+        ((EngineSequence) metadata.sequences().get(i)).setPlanned(false);
+      }
+    }
+  }
+
+  private EngineSequence own(KvSequence sequence) {
+    require(
+        sequence instanceof EngineSequence s && s.backend() == this,
+        "sequence=%s, expected one of this backend",
+        sequence);
+    return (EngineSequence) sequence;
+  }
+
+  private EnginePlan reserve(AttentionMetadata metadata) {
+    int count = metadata.sequences().size();
+    List<SequenceStep> steps = new ArrayList<>(count);
+    List<EngineSequence> members = new ArrayList<>(count);
+    for (int i = 0; i < count; i++) {
+      EngineSequence sequence = (EngineSequence) metadata.sequences().get(i);
+      int first = metadata.qoIndptr()[i];
+      int rows = metadata.qoIndptr()[i + 1] - first;
+      int flushes = geometry.flushedPages(sequence.state().windowLength(), rows);
+      int[] newPages = flushes == 0 ? NO_PAGES : new int[flushes];
+      for (int p = 0; p < flushes; p++) {
+        newPages[p] = pages.acquire();
+      }
+      sequence.setPlanned(true);
+      steps.add(new SequenceStep(sequence.state(), first, rows, newPages));
+      members.add(sequence);
+    }
+    SinkJournal journal = new SinkJournal();
+    StepPlan step = new StepPlan(steps, metadata.totalTokens(), journal);
+    boolean begun = false;
+    try {
+      EngineStep engineStep = engine.begin(step);
+      begun = true;
+      return new EnginePlan(this, members, step, engineStep);
+    } finally {
+      if (!begun) {
+        undo(members, step);
+      }
+    }
+  }
+
+  /** Returns what {@link #reserve} took. */
+  private void undo(List<EngineSequence> members, StepPlan step) {
+    step.journal().rollback();
+    for (int i = 0; i < members.size(); i++) {
+      for (int page : step.sequences().get(i).newPages()) {
+        pages.release(page);
+      }
+      members.get(i).setPlanned(false);
+    }
+  }
+
+  void commit(List<EngineSequence> members, StepPlan step) {
+    lock.lock();
+    try {
+      for (int i = 0; i < members.size(); i++) {
+        SequenceStep share = step.sequences().get(i);
+        share.state().advance(share.rows(), share.newPages());
+        members.get(i).setPlanned(false);
+      }
+      tokens += step.totalRows();
+      openPlans--;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void rollback(List<EngineSequence> members, StepPlan step) {
+    lock.lock();
+    try {
+      undo(members, step);
+      openPlans--;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public BackendStats stats() {
+    lock.lock();
+    try {
+      long sinks = 0;
+      long spilled = 0;
+      int frozen = 0;
+      for (EngineSequence sequence : sequences) {
+        SinkTable table = sequence.state().sinks();
+        for (int h = 0; h < table.heads(); h++) {
+          sinks += table.poolSize(h);
+          spilled += table.spillSize(h);
+          frozen += table.isFrozen(h) ? 1 : 0;
+        }
+      }
+      return new BackendStats(
+          slots.used(),
+          slots.capacity(),
+          pages.used(),
+          pages.capacity(),
+          tokens,
+          capacity.allocatedBytes(),
+          pages.used() * capacity.pageBytes() + slots.used() * capacity.sequenceBytes(),
+          tokens * geometry.shape().fp16BytesPerToken(),
+          sinks,
+          spilled,
+          frozen);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void close() {
+    lock.lock();
+    engineLock.lock();
+    try {
+      if (closed) {
+        return;
+      }
+      require(openPlans == 0, "openPlans=%d, expected 0 when the backend is closed", openPlans);
+      closed = true;
+      List.copyOf(sequences).forEach(this::release);
+      engine.close();
+    } finally {
+      engineLock.unlock();
+      lock.unlock();
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package org.sinkq.cache;
+
+/**
+ * The slot masks: one bit for every token of every page and tracked KV head, set where the token
+ * lives in pool or spill instead. Written when a page is flushed, constant from then on, so forks
+ * share them with the pages.
+ */
+public final class PageMasks {
+  private final long[][] words;
+  private final int wordsPerPage;
+
+  /** Clear masks for {@code pages} pages of {@code pageTokens} tokens. */
+  public PageMasks(int trackedHeads, int pages, int pageTokens) {
+    wordsPerPage = wordsPerPage(pageTokens);
+    words = new long[trackedHeads][Math.multiplyExact(pages, wordsPerPage)];
+  }
+
+  /** Bytes of the masks of one page and KV head. */
+  public static long byteSize(int pageTokens) {
+    return (long) wordsPerPage(pageTokens) * Long.BYTES;
+  }
+
+  private static int wordsPerPage(int pageTokens) {
+    return (pageTokens + Long.SIZE - 1) / Long.SIZE;
+  }
+
+  /** Clears the mask of a page that is about to be filled. */
+  public void clear(int head, int page) {
+    for (int w = 0; w < wordsPerPage; w++) {
+      words[head][page * wordsPerPage + w] = 0;
+    }
+  }
+
+  /** Marks a token of a page as living elsewhere. */
+  public void set(int head, int page, int token) {
+    words[head][page * wordsPerPage + token / Long.SIZE] |= 1L << token;
+  }
+
+  /** Mask bits of tokens {@code 64 * word} and up. */
+  public long word(int head, int page, int word) {
+    return words[head][page * wordsPerPage + word];
+  }
+
+  /** Whether a token of a page lives elsewhere. */
+  public boolean get(int head, int page, int token) {
+    return (word(head, page, token / Long.SIZE) >>> token & 1) != 0;
+  }
+
+  /** Whether any token of a page lives elsewhere. */
+  public boolean any(int head, int page) {
+    long all = 0;
+    for (int w = 0; w < wordsPerPage; w++) {
+      all |= word(head, page, w);
+    }
+    return all != 0;
+  }
+}

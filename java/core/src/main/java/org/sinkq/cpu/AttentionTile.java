@@ -1,0 +1,386 @@
+package org.sinkq.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.sinkq.KvCodec;
+import org.sinkq.ModelShape;
+import org.sinkq.TensorView;
+import org.sinkq.cache.PageMasks;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.SinkTable;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * Online softmax of a tile: all query heads of one KV head for some query rows, over one chunk of
+ * tokens after another (a page, or a block of dense rows). One object for each thread.
+ *
+ * <p>The scales fold away: q is multiplied by a page's key scales once, the probabilities by its
+ * value scales; the minima come back as one sum per column.
+ *
+ * <pre>
+ *   coef = q * scale     scores = coef · codes + q · min      p = exp(scores - max)
+ *   coef = p * scale     out    = out * exp(old max - max) + coef · codes + p · min
+ * </pre>
+ */
+final class AttentionTile {
+  /**
+   * From this many columns on, codes are expanded to floats once instead of being decoded for every
+   * few columns.
+   */
+  private static final int EXPAND_COLUMNS = 9;
+
+  private final CacheGeometry geometry;
+  private final ModelShape shape;
+  private final PageMasks masks;
+  private final Kernels kernels;
+  private final int group;
+  private final int dim;
+  private final int lanes;
+  private final int pageTokens;
+  private final int stride;
+  private final float[] q;
+  private final float[] coef;
+  private final float[] scores;
+  private final float[] out;
+  private final float[] max;
+  private final float[] sum;
+  private final float[] scale;
+  private final float[] min;
+  private final int[] lanePosition;
+  private final MemorySegment expanded;
+
+  private CpuLayer layer;
+  private SequenceStep step;
+  private int head;
+  private int firstRow;
+  private int columns;
+
+  AttentionTile(
+      CacheGeometry geometry, PageMasks masks, Kernels kernels, int maxColumns, Arena arena) {
+    this.geometry = geometry;
+    this.masks = masks;
+    this.kernels = kernels;
+    shape = geometry.shape();
+    group = shape.groupSize();
+    dim = shape.headDim();
+    lanes = CacheGeometry.roundUp(dim, CpuLayout.BLOCK);
+    pageTokens = geometry.pageTokens();
+    stride = Math.max(lanes, pageTokens);
+    q = new float[maxColumns * dim];
+    coef = new float[maxColumns * stride];
+    scores = new float[maxColumns * pageTokens];
+    out = new float[maxColumns * lanes];
+    max = new float[maxColumns];
+    sum = new float[maxColumns];
+    scale = new float[stride];
+    min = new float[stride];
+    lanePosition = new int[pageTokens];
+    expanded =
+        arena.allocate((long) stride * CpuLayout.BLOCK * Float.BYTES, CpuLayout.CODE_BLOCK_LENGTH);
+  }
+
+  /** Starts an empty result for rows {@code row} to {@code row + rows - 1} of a sequence's step. */
+  void clear(SequenceStep newStep, int newHead, int row, int rows) {
+    step = newStep;
+    head = newHead;
+    firstRow = row;
+    columns = rows * group;
+    Arrays.fill(out, 0, columns * lanes, 0f);
+    Arrays.fill(max, 0, columns, Float.NEGATIVE_INFINITY);
+    Arrays.fill(sum, 0, columns, 0f);
+  }
+
+  /** Starts with the queries loaded. */
+  void begin(
+      CpuLayer newLayer, SequenceStep newStep, int newHead, int row, int rows, TensorView queries) {
+    clear(newStep, newHead, row, rows);
+    layer = newLayer;
+    for (int c = 0; c < columns; c++) {
+      Elements.read(
+          queries, step.firstRow() + row + c / group, head * group + c % group, q, c * dim);
+    }
+    kernels.scaleAndAdd(q, 0, columns * dim, shape.softmaxScale(), 0f);
+  }
+
+  private int position(int column) {
+    return step.state().length() + firstRow + column / group;
+  }
+
+  /** First position that a column's query sees. */
+  private int lowest(int column) {
+    return shape.slidingWindow() == 0
+        ? 0
+        : Math.max(0, position(column) - shape.slidingWindow() + 1);
+  }
+
+  /** Attends to a page of the sequence. */
+  void page(int index) {
+    int first = index * pageTokens;
+    if (first + pageTokens <= lowest(0)) {
+      return;
+    }
+    int page = step.state().page(index);
+    int tracked = geometry.trackedHead(layer.index, head);
+    long base = layer.page(page, head);
+    boolean partial = first < lowest(columns - 1) || (tracked >= 0 && masks.any(tracked, page));
+    if (partial) {
+      for (int t = 0; t < pageTokens; t++) {
+        lanePosition[t] = tracked >= 0 && masks.get(tracked, page, t) ? SinkTable.FREE : first + t;
+      }
+    }
+    if (layer.layout.codec.isQuantized()) {
+      quantizedPage(base, partial);
+      return;
+    }
+    for (int b = 0; b < pageTokens / CpuLayout.BLOCK; b++) {
+      setPositions(first + b * CpuLayout.BLOCK, CpuLayout.BLOCK);
+      denseBlock(layer.pages, base + (long) b * layer.layout.denseBlockLength, partial);
+    }
+  }
+
+  private void quantizedPage(long base, boolean partial) {
+    CpuLayout layout = layer.layout;
+    kernels.halves(layer.pages, base + layout.keyScaleOffset, dim, scale);
+    kernels.halves(layer.pages, base + layout.keyMinOffset, dim, min);
+    for (int c = 0; c < columns; c++) {
+      float bias = kernels.scaleAndDot(q, c * dim, scale, min, dim, coef, c * stride);
+      Arrays.fill(scores, c * pageTokens, (c + 1) * pageTokens, bias);
+    }
+    codes(base, dim, pageTokens, scores, 0, pageTokens);
+    softmax(pageTokens, partial);
+    int valueLanes = layout.valueGroups == 1 ? lanes : layout.valueGroup;
+    for (int g = 0; g < layout.valueGroups; g++) {
+      long parameters = base + (long) g * pageTokens * Short.BYTES;
+      kernels.halves(layer.pages, parameters + layout.valueScaleOffset, pageTokens, scale);
+      kernels.halves(layer.pages, parameters + layout.valueMinOffset, pageTokens, min);
+      for (int c = 0; c < columns; c++) {
+        float addend =
+            kernels.scaleAndDot(scores, c * pageTokens, scale, min, pageTokens, coef, c * stride);
+        kernels.scaleAndAdd(out, c * lanes + g * valueLanes, valueLanes, 1f, addend);
+      }
+      int codeBytes = valueLanes * pageTokens * layout.codec.bits() / Byte.SIZE;
+      codes(
+          base + layout.valueCodesOffset + (long) g * codeBytes,
+          pageTokens,
+          valueLanes,
+          out,
+          g * valueLanes,
+          lanes);
+    }
+  }
+
+  private void codes(long offset, int rows, int codeLanes, float[] to, int at, int toStride) {
+    int bits = layer.layout.codec.bits();
+    int rowBlocks = rows / layer.layout.rowsPerBlock;
+    int laneBlocks = codeLanes / CpuLayout.BLOCK;
+    if (columns < EXPAND_COLUMNS) {
+      kernels.codes(
+          bits,
+          layer.pages,
+          offset,
+          rowBlocks,
+          laneBlocks,
+          coef,
+          stride,
+          to,
+          at,
+          toStride,
+          columns);
+      return;
+    }
+    for (int b = 0; b < laneBlocks; b++) {
+      kernels.expandCodes(
+          bits,
+          layer.pages,
+          offset + (long) b * rowBlocks * CpuLayout.CODE_BLOCK_LENGTH,
+          rowBlocks,
+          expanded);
+      int lane = at + b * CpuLayout.BLOCK;
+      kernels.floats(
+          expanded,
+          0,
+          rows,
+          CpuLayout.BLOCK,
+          CpuLayout.BLOCK,
+          coef,
+          stride,
+          to,
+          lane,
+          toStride,
+          columns);
+    }
+  }
+
+  /** Attends to pool and spill. */
+  void sinks() {
+    int tracked = geometry.trackedHead(layer.index, head);
+    if (tracked < 0) {
+      return;
+    }
+    SinkTable table = step.state().sinks();
+    for (int b = 0; b < layer.rows.sinkBlocks(); b++) {
+      boolean any = false;
+      for (int i = 0; i < CpuLayout.BLOCK; i++) {
+        int slot = b * CpuLayout.BLOCK + i;
+        lanePosition[i] = slot < table.slots() ? table.position(tracked, slot) : SinkTable.FREE;
+        any |= lanePosition[i] != SinkTable.FREE;
+      }
+      if (any) {
+        long base = layer.rows.sinkBase(step.state(), head);
+        denseBlock(layer.rows.segment, base + (long) b * layer.layout.denseBlockLength, true);
+      }
+    }
+  }
+
+  /** Attends to the dense tokens of a step. */
+  void window(WindowView view) {
+    for (int b = 0; b < view.blocks(); b++) {
+      int first = view.firstPosition() + b * CpuLayout.BLOCK;
+      if (first > position(columns - 1)) {
+        return;
+      }
+      int present = Math.min(CpuLayout.BLOCK, view.tokens() - b * CpuLayout.BLOCK);
+      if (first + present <= lowest(0)) {
+        continue;
+      }
+      setPositions(first, present);
+      boolean partial =
+          present < CpuLayout.BLOCK
+              || first + present - 1 > position(0)
+              || first < lowest(columns - 1);
+      denseBlock(view.segment(), view.block(b, layer.layout.denseBlockLength), partial);
+    }
+  }
+
+  private void setPositions(int first, int present) {
+    for (int i = 0; i < CpuLayout.BLOCK; i++) {
+      lanePosition[i] = i < present ? first + i : SinkTable.FREE;
+    }
+  }
+
+  private void denseBlock(MemorySegment segment, long offset, boolean partial) {
+    CpuLayout layout = layer.layout;
+    for (int c = 0; c < columns; c++) {
+      System.arraycopy(q, c * dim, coef, c * stride, dim);
+      Arrays.fill(scores, c * pageTokens, c * pageTokens + CpuLayout.BLOCK, 0f);
+    }
+    dense(segment, offset, dim, CpuLayout.BLOCK, coef, stride, scores, pageTokens);
+    softmax(CpuLayout.BLOCK, partial);
+    dense(
+        segment,
+        offset + layout.denseValueOffset,
+        CpuLayout.BLOCK,
+        lanes,
+        scores,
+        pageTokens,
+        out,
+        lanes);
+  }
+
+  private void dense(
+      MemorySegment segment,
+      long offset,
+      int rows,
+      int rowLanes,
+      float[] factors,
+      int factorStride,
+      float[] to,
+      int toStride) {
+    if (layer.layout.codec == KvCodec.FP32) {
+      kernels.floats(
+          segment,
+          offset,
+          rows,
+          rowLanes,
+          rowLanes,
+          factors,
+          factorStride,
+          to,
+          0,
+          toStride,
+          columns);
+    } else {
+      kernels.expandHalves(segment, offset, rows * rowLanes, expanded);
+      kernels.floats(
+          expanded, 0, rows, rowLanes, rowLanes, factors, factorStride, to, 0, toStride, columns);
+    }
+  }
+
+  /**
+   * Turns the scores of a chunk into weights relative to the running maximum and rescales what has
+   * been summed so far.
+   */
+  private void softmax(int tokens, boolean partial) {
+    for (int c = 0; c < columns; c++) {
+      int at = c * pageTokens;
+      if (shape.logitsSoftCap() > 0) {
+        kernels.softCap(scores, at, tokens, shape.logitsSoftCap());
+      }
+      if (partial) {
+        hide(c, at, tokens);
+      }
+      float newMax = Math.max(max[c], kernels.max(scores, at, tokens));
+      if (newMax == Float.NEGATIVE_INFINITY) {
+        Arrays.fill(scores, at, at + tokens, 0f);
+        continue;
+      }
+      if (newMax > max[c]) {
+        rescale(c, newMax);
+      }
+      sum[c] += kernels.exp(scores, at, tokens, newMax);
+    }
+  }
+
+  private void hide(int column, int at, int tokens) {
+    int lowest = lowest(column);
+    int highest = position(column);
+    for (int t = 0; t < tokens; t++) {
+      if (lanePosition[t] < lowest || lanePosition[t] > highest) {
+        scores[at + t] = Float.NEGATIVE_INFINITY;
+      }
+    }
+  }
+
+  private void rescale(int column, float newMax) {
+    float factor = Exp.exp(max[column] - newMax);
+    sum[column] *= factor;
+    kernels.scaleAndAdd(out, column * lanes, lanes, factor, 0f);
+    max[column] = newMax;
+  }
+
+  /** Puts the unfinished result aside. */
+  void save(float[] to, int at) {
+    System.arraycopy(max, 0, to, at, columns);
+    System.arraycopy(sum, 0, to, at + columns, columns);
+    System.arraycopy(out, 0, to, at + 2 * columns, columns * lanes);
+  }
+
+  /** Adds an unfinished result. */
+  void merge(float[] from, int at) {
+    for (int c = 0; c < columns; c++) {
+      float otherMax = from[at + c];
+      if (otherMax == Float.NEGATIVE_INFINITY) {
+        continue;
+      }
+      if (otherMax > max[c]) {
+        rescale(c, otherMax);
+      }
+      float factor = Exp.exp(otherMax - max[c]);
+      sum[c] = Math.fma(from[at + columns + c], factor, sum[c]);
+      int other = at + 2 * columns + c * lanes;
+      for (int l = 0; l < lanes; l++) {
+        out[c * lanes + l] = Math.fma(from[other + l], factor, out[c * lanes + l]);
+      }
+    }
+  }
+
+  /** Writes the normalized result. */
+  void write(TensorView to) {
+    for (int c = 0; c < columns; c++) {
+      kernels.scaleAndAdd(out, c * lanes, lanes, 1 / sum[c], 0f);
+      Elements.write(
+          to, step.firstRow() + firstRow + c / group, head * group + c % group, out, c * lanes);
+    }
+  }
+}

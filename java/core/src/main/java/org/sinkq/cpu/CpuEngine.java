@@ -1,0 +1,128 @@
+package org.sinkq.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.sinkq.DeviceException;
+import org.sinkq.cache.PageMasks;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.StepPlan;
+import org.sinkq.concurrent.WorkerPool;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineStep;
+import org.sinkq.engine.PageImage;
+import org.sinkq.layout.CacheGeometry;
+
+/** Pages and rows in off-heap memory, attention on a team of threads. */
+final class CpuEngine implements Engine {
+  final CacheGeometry geometry;
+  final PageMasks masks;
+  final Kernels kernels;
+  final WorkerPool workers;
+  final Attention attention;
+  private final Arena arena = Arena.ofShared();
+  private final CpuLayer[] layers;
+
+  CpuEngine(CacheMemory memory, int threads, Kernels kernels) {
+    geometry = memory.geometry();
+    masks = memory.masks();
+    this.kernels = kernels;
+    layers = new CpuLayer[geometry.shape().numLayers()];
+    try {
+      for (int i = 0; i < layers.length; i++) {
+        layers[i] = new CpuLayer(arena, memory, i);
+      }
+    } catch (OutOfMemoryError e) {
+      arena.close();
+      throw new DeviceException(
+          0, "OUT_OF_MEMORY", memory.pages() + " pages do not fit into this machine's memory", e);
+    }
+    workers = new WorkerPool(threads, "sinkq-cpu");
+    attention = new Attention(geometry, masks, kernels, threads, arena);
+  }
+
+  CpuLayer layer(int index) {
+    return layers[index];
+  }
+
+  @Override
+  public EngineStep begin(StepPlan plan) {
+    return new CpuStep(this, plan);
+  }
+
+  @Override
+  public void copyRows(SequenceState from, SequenceState to) {
+    for (CpuLayer layer : layers) {
+      layer.rows.copy(from, to);
+    }
+  }
+
+  @Override
+  public void reopen(SequenceState sequence, int pageIndex, int tokens) {
+    int heads = geometry.shape().numKvHeads();
+    workers.run(
+        layers.length * heads,
+        (task, worker) -> reopen(layers[task / heads], task % heads, sequence, pageIndex, tokens));
+  }
+
+  private void reopen(CpuLayer layer, int head, SequenceState sequence, int pageIndex, int tokens) {
+    int first = pageIndex * geometry.pageTokens();
+    int tracked = geometry.trackedHead(layer.index, head);
+    long ring = layer.rows.ringBase(sequence, head);
+    float[] key = new float[layer.layout.headDim];
+    float[] value = new float[layer.layout.headDim];
+    PageReader reader = new PageReader(layer, head, sequence.page(pageIndex));
+    for (int t = 0; t < tokens; t++) {
+      int sink = tracked < 0 ? -1 : sequence.sinks().slotOf(tracked, first + t);
+      if (sink >= 0) {
+        layer.blocks.read(
+            layer.rows.segment, layer.rows.sinkBase(sequence, head), sink, key, value);
+      } else {
+        reader.read(t, key, value);
+      }
+      int slot = (first + t) % layer.rows.ringTokens;
+      layer.blocks.write(layer.rows.segment, ring, slot, key, value);
+      if (tracked >= 0) {
+        layer.rows.scores(sequence, head)[slot] = Appender.score(layer.blocks, key);
+      }
+    }
+  }
+
+  @Override
+  public PageImage readPage(int layer, int head, int page) {
+    return new PageReader(layers[layer], head, page).image();
+  }
+
+  @Override
+  public float[] readWindowRow(int layer, int head, SequenceState sequence, int position) {
+    DenseRows rows = layers[layer].rows;
+    return readRow(layers[layer], rows.ringBase(sequence, head), position % rows.ringTokens);
+  }
+
+  @Override
+  public float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot) {
+    return readRow(layers[layer], layers[layer].rows.sinkBase(sequence, head), sinkSlot);
+  }
+
+  private static float[] readRow(CpuLayer layer, long base, int slot) {
+    int dim = layer.layout.headDim;
+    float[] key = new float[dim];
+    float[] value = new float[dim];
+    layer.blocks.read(layer.rows.segment, base, slot, key, value);
+    float[] both = java.util.Arrays.copyOf(key, 2 * dim);
+    System.arraycopy(value, 0, both, dim, dim);
+    return both;
+  }
+
+  /** Copies whole blocks of one dense area to another. */
+  static void copyBlocks(
+      CpuLayer layer, MemorySegment from, long at, MemorySegment to, long toAt, int blocks) {
+    MemorySegment.copy(from, at, to, toAt, (long) blocks * layer.layout.denseBlockLength);
+  }
+
+  @Override
+  public void close() {
+    workers.close();
+    arena.close();
+  }
+}

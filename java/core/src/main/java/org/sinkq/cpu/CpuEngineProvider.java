@@ -1,0 +1,74 @@
+package org.sinkq.cpu;
+
+import org.sinkq.EngineStatus;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineProvider;
+import org.sinkq.engine.Footprint;
+import org.sinkq.layout.CacheGeometry;
+
+/** The engine that always runs. */
+public final class CpuEngineProvider implements EngineProvider {
+  /** Name to ask for. */
+  public static final String NAME = "cpu";
+
+  private static final int PRIORITY = 10;
+
+  /** For {@link java.util.ServiceLoader}. */
+  public CpuEngineProvider() {}
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public int priority() {
+    return PRIORITY;
+  }
+
+  @Override
+  public EngineStatus probe() {
+    if (!CpuConfig.simdAllowed()) {
+      return status(
+          "vector kernels are switched off", "remove -D" + CpuConfig.SIMD_PROPERTY + "=off");
+    }
+    if (!vectorModulePresent()) {
+      return status(
+          "the module jdk.incubator.vector is missing",
+          "start java with --add-modules jdk.incubator.vector");
+    }
+    return status("", "");
+  }
+
+  private static EngineStatus status(String reason, String remedy) {
+    return new EngineStatus(NAME, true, kernels().description(), reason, remedy);
+  }
+
+  private static boolean vectorModulePresent() {
+    return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+  }
+
+  static Kernels kernels() {
+    return CpuConfig.simdAllowed() && vectorModulePresent()
+        ? new VectorKernels()
+        : new ScalarKernels();
+  }
+
+  @Override
+  public Footprint footprint(CacheGeometry geometry) {
+    long page = 0;
+    long sequence = 0;
+    int heads = geometry.shape().numKvHeads();
+    for (int layer = 0; layer < geometry.shape().numLayers(); layer++) {
+      page += (long) heads * new CpuLayout(geometry, layer).pageLength;
+      sequence += heads * DenseRows.bytesPerHead(geometry, layer);
+    }
+    return new Footprint(page, sequence);
+  }
+
+  @Override
+  public Engine open(CacheMemory memory, int threads) {
+    return new CpuEngine(memory, threads, kernels());
+  }
+}

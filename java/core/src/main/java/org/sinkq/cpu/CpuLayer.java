@@ -1,0 +1,34 @@
+package org.sinkq.cpu;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.layout.CacheGeometry;
+
+/** Memory of one layer: its pages [page][head] and its dense rows. */
+final class CpuLayer {
+  final int index;
+  final CpuLayout layout;
+  final DenseBlocks blocks;
+  final Quantizer quantizer;
+  final MemorySegment pages;
+  final DenseRows rows;
+  private final int heads;
+
+  CpuLayer(Arena arena, CacheMemory memory, int index) {
+    CacheGeometry geometry = memory.geometry();
+    this.index = index;
+    heads = geometry.shape().numKvHeads();
+    layout = new CpuLayout(geometry, index);
+    blocks = new DenseBlocks(layout);
+    quantizer = layout.codec.isQuantized() ? new Quantizer(layout) : null;
+    pages =
+        arena.allocate(
+            (long) memory.pages() * heads * layout.pageLength, CpuLayout.CODE_BLOCK_LENGTH);
+    rows = new DenseRows(arena, geometry, index, layout, memory.sequences());
+  }
+
+  long page(int page, int head) {
+    return ((long) page * heads + head) * layout.pageLength;
+  }
+}

@@ -1,0 +1,15 @@
+package org.sinkq.engine;
+
+import org.sinkq.cache.PageMasks;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * The memory an engine has to provide.
+ *
+ * @param geometry counts of the cache
+ * @param pages pages of each layer and KV head
+ * @param sequences slots of dense rows
+ * @param masks slot masks, shared with the bookkeeping; the engine writes those of the pages it
+ *     fills
+ */
+public record CacheMemory(CacheGeometry geometry, int pages, int sequences, PageMasks masks) {}

@@ -1,0 +1,43 @@
+package org.sinkq.engine;
+
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.StepPlan;
+
+/**
+ * Owner of the bytes: pages and dense rows at the indices that the host hands it. Calls come one at
+ * a time, except that several steps may be open.
+ *
+ * <p>The contract of every engine: a step never overwrites a committed byte. What a step writes
+ * lies in pages that its plan reserved, in free window or sink slots, or in memory of the step's
+ * own; {@link EngineStep#commit} is the only point at which the latter moves into the window.
+ */
+public interface Engine extends AutoCloseable {
+  /**
+   * Prepares a step and allocates whatever it needs beyond the cache.
+   *
+   * @throws org.sinkq.DeviceException if that memory cannot be had; nothing has changed
+   */
+  EngineStep begin(StepPlan plan);
+
+  /** Copies window and sink rows of one sequence to another one's slot. */
+  void copyRows(SequenceState from, SequenceState to);
+
+  /**
+   * Turns the first {@code tokens} tokens of the sequence's page number {@code pageIndex} back into
+   * window rows: sinks from their slots, the rest dequantized.
+   */
+  void reopen(SequenceState sequence, int pageIndex, int tokens);
+
+  /** Reads a page back in canonical order. */
+  PageImage readPage(int layer, int head, int page);
+
+  /** Reads a window row: headDim keys, then headDim values. */
+  float[] readWindowRow(int layer, int head, SequenceState sequence, int position);
+
+  /** Reads the row of a sink slot: headDim keys, then headDim values. */
+  float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot);
+
+  /** Frees the memory. */
+  @Override
+  void close();
+}
