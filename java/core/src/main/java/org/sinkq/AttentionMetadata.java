@@ -10,13 +10,18 @@ import java.util.List;
  * <p>Sequence {@code i} owns rows {@code qoIndptr[i]} to {@code qoIndptr[i + 1] - 1} of q, k, v and
  * out. One row is a decode step, many are a prompt or a chunk of one, a few are speculative tokens;
  * all kinds may share a step. Rows of one sequence attend each other causally.
- *
- * @param sequences sequences of this step, each at most once
- * @param qoIndptr [sequences + 1] row offsets, starting at 0, strictly ascending
  */
-public record AttentionMetadata(List<? extends KvSequence> sequences, int[] qoIndptr) {
-  /** Checks the offsets. */
-  public AttentionMetadata {
+public final class AttentionMetadata {
+  private final List<? extends KvSequence> sequences;
+  private final int[] qoIndptr;
+
+  /**
+   * Checks the offsets; both arguments are copied.
+   *
+   * @param sequences sequences of this step, each at most once
+   * @param qoIndptr [sequences + 1] row offsets, starting at 0, strictly ascending
+   */
+  public AttentionMetadata(List<? extends KvSequence> sequences, int[] qoIndptr) {
     require(!sequences.isEmpty(), "sequences=[], expected at least one");
     require(
         qoIndptr.length == sequences.size() + 1,
@@ -33,6 +38,8 @@ public record AttentionMetadata(List<? extends KvSequence> sequences, int[] qoIn
           i - 1,
           qoIndptr[i - 1]);
     }
+    this.sequences = List.copyOf(sequences);
+    this.qoIndptr = qoIndptr.clone();
   }
 
   /** One decode row for each sequence. */
@@ -47,6 +54,21 @@ public record AttentionMetadata(List<? extends KvSequence> sequences, int[] qoIn
   /** {@code tokens} rows of a single sequence. */
   public static AttentionMetadata single(KvSequence sequence, int tokens) {
     return new AttentionMetadata(List.of(sequence), new int[] {0, tokens});
+  }
+
+  /** The sequences of this step, in the order of their rows. */
+  public List<? extends KvSequence> sequences() {
+    return sequences;
+  }
+
+  /** First row of sequence {@code i}; for {@code i = sequences().size()} the number of rows. */
+  public int firstRow(int i) {
+    return qoIndptr[i];
+  }
+
+  /** Rows of sequence {@code i}. */
+  public int rows(int i) {
+    return qoIndptr[i + 1] - qoIndptr[i];
   }
 
   /** Rows of this step, all sequences together. */

@@ -217,7 +217,7 @@ final class EngineBackend implements AttentionBackend {
         EngineSequence sequence = own(metadata.sequences().get(checked));
         sequence.requireIdle();
         sequence.setPlanned(true);
-        int rows = metadata.qoIndptr()[checked + 1] - metadata.qoIndptr()[checked];
+        int rows = metadata.rows(checked);
         SequenceState state = sequence.state();
         require(
             rows <= Integer.MAX_VALUE - state.length() - geometry.flushTokens(),
@@ -250,8 +250,8 @@ final class EngineBackend implements AttentionBackend {
     List<EngineSequence> members = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {
       EngineSequence sequence = (EngineSequence) metadata.sequences().get(i);
-      int first = metadata.qoIndptr()[i];
-      int rows = metadata.qoIndptr()[i + 1] - first;
+      int first = metadata.firstRow(i);
+      int rows = metadata.rows(i);
       int flushes = geometry.flushedPages(sequence.state().windowLength(), rows);
       int[] newPages = flushes == 0 ? NO_PAGES : new int[flushes];
       for (int p = 0; p < flushes; p++) {

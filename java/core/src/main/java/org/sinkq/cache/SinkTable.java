@@ -244,7 +244,7 @@ public final class SinkTable {
     }
   }
 
-  /** A copy of one head's state, to be put back by {@link #restore}. */
+  /** A copy of one head's state, to be put back by {@link Saved#restore}. */
   Saved save(int head) {
     int from = head * slots;
     int to = from + slots;

@@ -25,7 +25,6 @@ final class Attention {
   private static final int SPLIT_TOKENS = 2048;
 
   private final CacheGeometry geometry;
-  private final PageMasks masks;
   private final int group;
   private final int tileRows;
   private final int lanes;
@@ -34,7 +33,6 @@ final class Attention {
 
   Attention(CacheGeometry geometry, PageMasks masks, Kernels kernels, int threads, Arena arena) {
     this.geometry = geometry;
-    this.masks = masks;
     group = geometry.shape().groupSize();
     tileRows = Math.max(1, TILE_COLUMNS / group);
     lanes = CacheGeometry.roundUp(geometry.shape().headDim(), CpuLayout.BLOCK);

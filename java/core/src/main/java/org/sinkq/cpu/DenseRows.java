@@ -31,16 +31,16 @@ final class DenseRows {
     sinkBlocks = sinkBlocks(geometry, layer);
     blockLength = layout.denseBlockLength;
     headLength = (ringBlocks + sinkBlocks) * blockLength;
-    segment = arena.allocate(sequences * heads * headLength, CpuLayout.CODE_BLOCK_LENGTH);
+    segment = arena.allocate((long) sequences * heads * headLength, CpuLayout.CODE_BLOCK_LENGTH);
     tracked = sinkBlocks > 0;
     scores = tracked ? new long[sequences * heads][ringTokens] : new long[0][];
   }
 
   static long bytesPerHead(CacheGeometry geometry, int layer) {
     int sinkBlocks = sinkBlocks(geometry, layer);
-    long blocks = geometry.ringTokens() / CpuLayout.BLOCK + sinkBlocks;
+    int blocks = geometry.ringTokens() / CpuLayout.BLOCK + sinkBlocks;
     long scores = sinkBlocks > 0 ? (long) geometry.ringTokens() * Long.BYTES : 0;
-    return blocks * new CpuLayout(geometry, layer).denseBlockLength + scores;
+    return (long) blocks * new CpuLayout(geometry, layer).denseBlockLength + scores;
   }
 
   private static int sinkBlocks(CacheGeometry geometry, int layer) {

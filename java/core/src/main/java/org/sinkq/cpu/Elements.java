@@ -48,6 +48,6 @@ final class Elements {
   /** Rounds to nearest, ties to even; outputs are finite. */
   static short toBfloat16(float value) {
     int bits = Float.floatToRawIntBits(value);
-    return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+    return (short) ((bits + 0x7FFF + ((bits >>> 16) & 1)) >>> 16);
   }
 }

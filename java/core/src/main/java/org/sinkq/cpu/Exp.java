@@ -10,12 +10,12 @@ final class Exp {
   static final float LOWEST = -87f;
 
   static final float HIGHEST = 88f;
-  static final float LOG2_E = 1.44269504f;
+  static final float LOG2_E = 1.442695f;
 
   /** Adding and taking away 1.5 * 2^23 rounds to an integer. */
   static final float ROUND = 12582912f;
 
-  static final float LN2_HIGH = 0.693359375f;
+  static final float LN2_HIGH = 0.6933594f;
   static final float LN2_LOW = -2.12194440e-4f;
   static final float C7 = 1 / 5040f;
   static final float C6 = 1 / 720f;

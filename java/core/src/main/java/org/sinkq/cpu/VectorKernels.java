@@ -105,7 +105,7 @@ final class VectorKernels implements Kernels {
             offset + (long) rb * CpuLayout.CODE_BLOCK_LENGTH + (long) slice * L * Integer.BYTES;
         IntVector low = IntVector.fromMemorySegment(I, codes, at, LITTLE_ENDIAN);
         IntVector high = low.lanewise(LSHR, 16);
-        long to = ((long) rb * rows * CpuLayout.BLOCK + slice * L) * Float.BYTES;
+        long to = ((long) rb * rows * CpuLayout.BLOCK + (long) slice * L) * Float.BYTES;
         for (int j = 0; j < rows; j++) {
           toFloat(low.and(mask)).intoMemorySegment(tile, to, LITTLE_ENDIAN);
           toFloat(high.and(mask)).intoMemorySegment(tile, to + 16 * Float.BYTES, LITTLE_ENDIAN);

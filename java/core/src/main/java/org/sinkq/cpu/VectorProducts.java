@@ -20,6 +20,9 @@ import jdk.incubator.vector.IntVector;
  * boxed.
  */
 final class VectorProducts {
+  /** Size of a vector in bytes. */
+  private static final long VECTOR_LENGTH = (long) L * Float.BYTES;
+
   private VectorProducts() {}
 
   static void codes4(
@@ -182,7 +185,7 @@ final class VectorProducts {
     long row = offset;
     for (int r = 0; r < rows; r++) {
       FloatVector low = FloatVector.fromMemorySegment(F, x, row, LITTLE_ENDIAN);
-      FloatVector high = FloatVector.fromMemorySegment(F, x, row + L * Float.BYTES, LITTLE_ENDIAN);
+      FloatVector high = FloatVector.fromMemorySegment(F, x, row + VECTOR_LENGTH, LITTLE_ENDIAN);
       FloatVector q0 = FloatVector.broadcast(F, coef[coefAt + r]);
       a0 = low.fma(q0, a0);
       b0 = high.fma(q0, b0);
@@ -227,7 +230,7 @@ final class VectorProducts {
     long row = offset;
     for (int r = 0; r < rows; r++) {
       FloatVector low = FloatVector.fromMemorySegment(F, x, row, LITTLE_ENDIAN);
-      FloatVector high = FloatVector.fromMemorySegment(F, x, row + L * Float.BYTES, LITTLE_ENDIAN);
+      FloatVector high = FloatVector.fromMemorySegment(F, x, row + VECTOR_LENGTH, LITTLE_ENDIAN);
       FloatVector q0 = FloatVector.broadcast(F, coef[coefAt + r]);
       a0 = low.fma(q0, a0);
       b0 = high.fma(q0, b0);
@@ -261,7 +264,7 @@ final class VectorProducts {
     long row = offset;
     for (int r = 0; r < rows; r++) {
       FloatVector low = FloatVector.fromMemorySegment(F, x, row, LITTLE_ENDIAN);
-      FloatVector high = FloatVector.fromMemorySegment(F, x, row + L * Float.BYTES, LITTLE_ENDIAN);
+      FloatVector high = FloatVector.fromMemorySegment(F, x, row + VECTOR_LENGTH, LITTLE_ENDIAN);
       FloatVector q0 = FloatVector.broadcast(F, coef[coefAt + r]);
       a0 = low.fma(q0, a0);
       b0 = high.fma(q0, b0);
