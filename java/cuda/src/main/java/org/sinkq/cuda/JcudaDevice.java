@@ -1,0 +1,474 @@
+package org.sinkq.cuda;
+
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE;
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES;
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_NUM_REGS;
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
+import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER;
+import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import jcuda.NativePointerObject;
+import jcuda.Pointer;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUevent;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUgraph;
+import jcuda.driver.CUgraphExec;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUstream;
+import jcuda.driver.JCudaDriver;
+import jcuda.driver.JITOptions;
+
+/**
+ * A device through JCuda, on its primary context. The only class that knows JCuda: every call binds
+ * the context to the calling thread and turns a result that is not success into an exception.
+ */
+final class JcudaDevice implements CudaDevice {
+  private static final int NON_BLOCKING = 1;
+  private static final int CAPTURE_RELAXED = 2;
+  private static final int JIT_LOG_BYTES = 16 << 10;
+  private static final int NAME_BYTES = 256;
+
+  /** A Pointer to a direct buffer reaches no further, so copies go in pieces. */
+  private static final long MAX_PIECE = 1L << 30;
+
+  private record JStream(CUstream handle) implements Stream {}
+
+  private record JEvent(CUevent handle) implements Event {}
+
+  private record JModule(CUmodule handle) implements Module {}
+
+  private record JFunction(CUfunction handle, String name) implements Function {}
+
+  private record JGraph(CUgraphExec handle, CUgraph source) implements Graph {}
+
+  /** A device address; JCuda keeps addresses to itself and its subclasses. */
+  private static final class Address extends CUdeviceptr {
+    Address() {}
+
+    Address(long address) {
+      super(new CUdeviceptr(), address);
+    }
+
+    long value() {
+      return getNativePointer() + getByteOffset();
+    }
+  }
+
+  /** Page-locked host memory whose address the driver fills in. */
+  private static final class HostPointer extends Pointer {
+    HostPointer() {}
+
+    HostPointer(long address) {
+      super(address);
+    }
+
+    long value() {
+      return getNativePointer() + getByteOffset();
+    }
+  }
+
+  private final CUdevice device = new CUdevice();
+  private final CUcontext context = new CUcontext();
+  private final Facts facts;
+  private final List<CUmodule> modules = new ArrayList<>();
+  private boolean closed;
+
+  /** Opens device number {@code ordinal}. */
+  JcudaDevice(int ordinal) {
+    initialize();
+    check(JCudaDriver.cuDeviceGet(device, ordinal), "opening device %d", ordinal);
+    facts = readFacts();
+    check(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "creating a context");
+  }
+
+  /** Loads the driver; errors are results from here on, not JCuda's own exceptions. */
+  private static void initialize() {
+    JCudaDriver.setExceptionsEnabled(false);
+    check(JCudaDriver.cuInit(0), "initializing the driver");
+  }
+
+  /** Number of devices; throws an UnsatisfiedLinkError where there is no driver. */
+  static int count() {
+    initialize();
+    int[] count = new int[1];
+    check(JCudaDriver.cuDeviceGetCount(count), "counting devices");
+    return count[0];
+  }
+
+  private Facts readFacts() {
+    byte[] name = new byte[NAME_BYTES];
+    check(JCudaDriver.cuDeviceGetName(name, name.length, device), "reading the device's name");
+    int length = 0;
+    while (length < name.length && name[length] != 0) {
+      length++;
+    }
+    int[] version = new int[1];
+    check(JCudaDriver.cuDriverGetVersion(version), "reading the driver's version");
+    return new Facts(
+        new String(name, 0, length, StandardCharsets.UTF_8),
+        attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+        attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+        version[0],
+        attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+        attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+        attribute(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE));
+  }
+
+  private int attribute(int which) {
+    int[] value = new int[1];
+    check(JCudaDriver.cuDeviceGetAttribute(value, which, device), "reading attribute %d", which);
+    return value[0];
+  }
+
+  private static void check(int result, String action, Object... values) {
+    if (result != 0) {
+      String[] name = new String[1];
+      JCudaDriver.cuGetErrorName(result, name);
+      throw CudaErrors.error(
+          result, name[0] == null ? "CUDA_ERROR_UNKNOWN" : name[0], action, values);
+    }
+  }
+
+  private void bind() {
+    check(JCudaDriver.cuCtxSetCurrent(context), "binding the context");
+  }
+
+  private static CUstream raw(Stream stream) {
+    return ((JStream) stream).handle;
+  }
+
+  private static CUevent raw(Event event) {
+    return ((JEvent) event).handle;
+  }
+
+  @Override
+  public Facts facts() {
+    return facts;
+  }
+
+  @Override
+  public MemoryInfo memory() {
+    bind();
+    long[] free = new long[1];
+    long[] total = new long[1];
+    check(JCudaDriver.cuMemGetInfo(free, total), "reading the free memory");
+    return new MemoryInfo(free[0], total[0]);
+  }
+
+  @Override
+  public long allocate(long bytes) {
+    bind();
+    Address address = new Address();
+    int result = JCudaDriver.cuMemAlloc(address, bytes);
+    if (result != 0) {
+      MemoryInfo memory = memory();
+      check(
+          result,
+          "allocating %d bytes on %s, %d free of %d",
+          bytes,
+          facts.name(),
+          memory.freeBytes(),
+          memory.totalBytes());
+    }
+    return address.value();
+  }
+
+  @Override
+  public void free(long address) {
+    bind();
+    check(JCudaDriver.cuMemFree(new Address(address)), "freeing device memory");
+  }
+
+  @Override
+  public MemorySegment allocatePinned(long bytes) {
+    bind();
+    HostPointer pointer = new HostPointer();
+    check(
+        JCudaDriver.cuMemHostAlloc(pointer, bytes, JCudaDriver.CU_MEMHOSTALLOC_PORTABLE),
+        "allocating %d bytes of page-locked host memory",
+        bytes);
+    return segment(pointer.value(), bytes);
+  }
+
+  /** The only way to give memory that another library allocated a length. */
+  @SuppressWarnings("restricted")
+  private static MemorySegment segment(long address, long bytes) {
+    return MemorySegment.ofAddress(address).reinterpret(bytes);
+  }
+
+  @Override
+  public void freePinned(MemorySegment pinned) {
+    bind();
+    check(
+        JCudaDriver.cuMemFreeHost(new HostPointer(pinned.address())),
+        "freeing page-locked host memory");
+  }
+
+  @Override
+  public void copyToDevice(long to, MemorySegment from, Stream stream) {
+    bind();
+    long bytes = from.byteSize();
+    for (long at = 0; at < bytes; at += MAX_PIECE) {
+      check(
+          JCudaDriver.cuMemcpyHtoDAsync(
+              new Address(to + at),
+              new HostPointer(from.address() + at),
+              Math.min(MAX_PIECE, bytes - at),
+              raw(stream)),
+          "copying %d bytes to the device",
+          bytes);
+    }
+  }
+
+  @Override
+  public void copyToHost(MemorySegment to, long from, Stream stream) {
+    bind();
+    long bytes = to.byteSize();
+    for (long at = 0; at < bytes; at += MAX_PIECE) {
+      check(
+          JCudaDriver.cuMemcpyDtoHAsync(
+              new HostPointer(to.address() + at),
+              new Address(from + at),
+              Math.min(MAX_PIECE, bytes - at),
+              raw(stream)),
+          "copying %d bytes from the device",
+          bytes);
+    }
+  }
+
+  @Override
+  public void copy(long to, long from, long bytes, Stream stream) {
+    bind();
+    check(
+        JCudaDriver.cuMemcpyDtoDAsync(new Address(to), new Address(from), bytes, raw(stream)),
+        "copying %d bytes within the device",
+        bytes);
+  }
+
+  @Override
+  public void fill(long to, byte value, long bytes, Stream stream) {
+    bind();
+    check(
+        JCudaDriver.cuMemsetD8Async(new Address(to), value, bytes, raw(stream)),
+        "filling %d bytes of device memory",
+        bytes);
+  }
+
+  @Override
+  public Module load(String ptx) {
+    bind();
+    JITOptions options = new JITOptions();
+    options.putInt(CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, JIT_LOG_BYTES);
+    options.putBytes(CU_JIT_ERROR_LOG_BUFFER, new byte[JIT_LOG_BYTES]);
+    CUmodule module = new CUmodule();
+    byte[] text = ptx.getBytes(StandardCharsets.US_ASCII);
+    byte[] image = Arrays.copyOf(text, text.length + 1);
+    int result = JCudaDriver.cuModuleLoadDataJIT(module, Pointer.to(image), options);
+    if (result != 0) {
+      check(
+          result,
+          "loading %d bytes of PTX on %s (compute capability %d.%d): %s",
+          text.length,
+          facts.name(),
+          facts.major(),
+          facts.minor(),
+          options.getString(CU_JIT_ERROR_LOG_BUFFER).strip());
+    }
+    modules.add(module);
+    return new JModule(module);
+  }
+
+  @Override
+  public Function function(Module module, String name) {
+    bind();
+    CUfunction function = new CUfunction();
+    check(
+        JCudaDriver.cuModuleGetFunction(function, ((JModule) module).handle, name),
+        "looking up kernel %s",
+        name);
+    return new JFunction(function, name);
+  }
+
+  private static int attribute(Function function, int which) {
+    int[] value = new int[1];
+    JFunction f = (JFunction) function;
+    check(
+        JCudaDriver.cuFuncGetAttribute(value, which, f.handle),
+        "reading attribute %d of %s",
+        which,
+        f.name);
+    return value[0];
+  }
+
+  @Override
+  public FunctionFacts facts(Function function) {
+    bind();
+    return new FunctionFacts(
+        attribute(function, CU_FUNC_ATTRIBUTE_NUM_REGS),
+        attribute(function, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES),
+        attribute(function, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES));
+  }
+
+  @Override
+  public void allowDynamicShared(Function function, int bytes) {
+    bind();
+    JFunction f = (JFunction) function;
+    check(
+        JCudaDriver.cuFuncSetAttribute(
+            f.handle, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes),
+        "allowing %s %d bytes of shared memory, %d at most on %s",
+        f.name,
+        bytes,
+        facts.sharedBytesPerBlock(),
+        facts.name());
+  }
+
+  @Override
+  public int blocksPerMultiprocessor(Function function, int blockThreads, int dynamicSharedBytes) {
+    bind();
+    int[] blocks = new int[1];
+    JFunction f = (JFunction) function;
+    check(
+        JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
+            blocks, f.handle, blockThreads, dynamicSharedBytes),
+        "computing the occupancy of %s",
+        f.name);
+    return blocks[0];
+  }
+
+  @Override
+  public void launch(Launch launch, Stream stream) {
+    bind();
+    JFunction f = (JFunction) launch.function();
+    NativePointerObject struct = new HostPointer(launch.parameter().address());
+    check(
+        JCudaDriver.cuLaunchKernel(
+            f.handle,
+            launch.gridX(),
+            launch.gridY(),
+            launch.gridZ(),
+            launch.blockThreads(),
+            1,
+            1,
+            launch.dynamicSharedBytes(),
+            raw(stream),
+            Pointer.to(struct),
+            null),
+        "launching %s with grid [%d, %d, %d], block %d and %d bytes of shared memory",
+        f.name,
+        launch.gridX(),
+        launch.gridY(),
+        launch.gridZ(),
+        launch.blockThreads(),
+        launch.dynamicSharedBytes());
+  }
+
+  @Override
+  public Stream createStream() {
+    bind();
+    CUstream stream = new CUstream();
+    check(JCudaDriver.cuStreamCreate(stream, NON_BLOCKING), "creating a stream");
+    return new JStream(stream);
+  }
+
+  @Override
+  public void synchronize(Stream stream) {
+    bind();
+    check(JCudaDriver.cuStreamSynchronize(raw(stream)), "waiting for the device");
+  }
+
+  @Override
+  public void destroy(Stream stream) {
+    bind();
+    check(JCudaDriver.cuStreamDestroy(raw(stream)), "destroying a stream");
+  }
+
+  @Override
+  public Event createEvent() {
+    bind();
+    CUevent event = new CUevent();
+    check(JCudaDriver.cuEventCreate(event, 0), "creating an event");
+    return new JEvent(event);
+  }
+
+  @Override
+  public void record(Event event, Stream stream) {
+    bind();
+    check(JCudaDriver.cuEventRecord(raw(event), raw(stream)), "recording an event");
+  }
+
+  @Override
+  public void await(Stream stream, Event event) {
+    bind();
+    check(JCudaDriver.cuStreamWaitEvent(raw(stream), raw(event), 0), "waiting for an event");
+  }
+
+  @Override
+  public float elapsedMillis(Event from, Event to) {
+    bind();
+    check(JCudaDriver.cuEventSynchronize(raw(to)), "waiting for an event");
+    float[] millis = new float[1];
+    check(JCudaDriver.cuEventElapsedTime(millis, raw(from), raw(to)), "reading a time");
+    return millis[0];
+  }
+
+  @Override
+  public void destroy(Event event) {
+    bind();
+    check(JCudaDriver.cuEventDestroy(raw(event)), "destroying an event");
+  }
+
+  @Override
+  public void beginCapture(Stream stream) {
+    bind();
+    check(JCudaDriver.cuStreamBeginCapture(raw(stream), CAPTURE_RELAXED), "beginning a capture");
+  }
+
+  @Override
+  public Graph endCapture(Stream stream) {
+    bind();
+    CUgraph graph = new CUgraph();
+    check(JCudaDriver.cuStreamEndCapture(raw(stream), graph), "ending a capture");
+    CUgraphExec exec = new CUgraphExec();
+    check(JCudaDriver.cuGraphInstantiate(exec, graph, 0), "instantiating a graph");
+    return new JGraph(exec, graph);
+  }
+
+  @Override
+  public void launch(Graph graph, Stream stream) {
+    bind();
+    check(JCudaDriver.cuGraphLaunch(((JGraph) graph).handle, raw(stream)), "launching a graph");
+  }
+
+  @Override
+  public void destroy(Graph graph) {
+    bind();
+    JGraph g = (JGraph) graph;
+    check(JCudaDriver.cuGraphExecDestroy(g.handle), "destroying a graph");
+    check(JCudaDriver.cuGraphDestroy(g.source), "destroying a graph");
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      // After a sticky error each of these fails too; the context goes all the same.
+      JCudaDriver.cuCtxSetCurrent(context);
+      modules.forEach(JCudaDriver::cuModuleUnload);
+      JCudaDriver.cuDevicePrimaryCtxRelease(device);
+    }
+  }
+}
