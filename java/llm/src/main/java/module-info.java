@@ -1,0 +1,8 @@
+/** A host that runs Llama-family models from GGUF files on a SinkQ cache. */
+module org.sinkq.llm {
+  requires transitive org.sinkq.core;
+  requires static jdk.incubator.vector;
+
+  exports org.sinkq.llm;
+  exports org.sinkq.llm.gguf;
+}

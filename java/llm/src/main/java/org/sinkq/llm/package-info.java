@@ -1,0 +1,15 @@
+/**
+ * A host that runs Llama-family models from GGUF files on a SinkQ cache.
+ *
+ * <pre>
+ *   GgufFile ──► LanguageModel.open(path, threads)
+ *                     │ attentionShape()
+ *                     ▼
+ *   AttentionBackends.open(shape, cache) ──► KvSequence
+ *                     │
+ *                     ▼
+ *   LanguageModel.forward(backend, metadata, tokens, logitRows) ──► logits [rows, vocabulary]
+ *         plan ► for each layer: q, k, v ► plan.run ► feed-forward ► commit
+ * </pre>
+ */
+package org.sinkq.llm;
