@@ -2,7 +2,9 @@
 module org.sinkq.llm {
   requires transitive org.sinkq.core;
   requires static jdk.incubator.vector;
+  requires com.fasterxml.jackson.core;
 
   exports org.sinkq.llm;
   exports org.sinkq.llm.gguf;
+  exports org.sinkq.llm.safetensors;
 }
