@@ -4,13 +4,19 @@ import static org.sinkq.InvalidArgumentException.require;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Iterator;
 import java.util.List;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import org.sinkq.engine.EngineProvider;
+import org.sinkq.engine.Footprint;
 import org.sinkq.layout.CacheGeometry;
 
 /** Finds engines and opens backends. */
 public final class AttentionBackends {
+  /** Engines that fail to load before the search gives up; the iterator may repeat itself. */
+  private static final int MAX_UNLOADABLE = 16;
+
   private AttentionBackends() {}
 
   /**
@@ -18,7 +24,7 @@ public final class AttentionBackends {
    * throws.
    */
   public static List<EngineStatus> probe() {
-    return providers().stream().map(EngineProvider::probe).toList();
+    return candidates().stream().map(Candidate::status).toList();
   }
 
   /**
@@ -31,50 +37,58 @@ public final class AttentionBackends {
    * @throws DeviceException if the memory cannot be had
    */
   public static AttentionBackend open(BackendConfig config) {
-    List<EngineProvider> providers = providers();
-    String wanted = config.engine();
-    if (!BackendConfig.AUTO.equals(wanted)) {
-      List<String> names = providers.stream().map(EngineProvider::name).toList();
-      require(names.contains(wanted), "engine=%s, expected auto or one of %s", wanted, names);
-      EngineProvider provider = providers.get(names.indexOf(wanted));
-      EngineStatus status = provider.probe();
-      if (!status.available()) {
-        throw new EngineUnavailableException(status);
+    List<Candidate> candidates = candidates();
+    if (!BackendConfig.AUTO.equals(config.engine())) {
+      Candidate named = named(candidates, config.engine());
+      if (!named.status.available()) {
+        throw new EngineUnavailableException(named.status);
       }
-      return EngineBackend.open(config, provider, chosen(status, "asked for by name"));
+      return EngineBackend.open(config, named.provider, chosen(named.status, "asked for by name"));
     }
     List<String> passedOver = new ArrayList<>();
-    EngineStatus last =
-        new EngineStatus("auto", false, "", "no engine found", "put an engine on the module path");
-    for (EngineProvider provider : providers) {
-      EngineStatus status = provider.probe();
+    for (Candidate candidate : candidates) {
+      EngineStatus status = candidate.status;
       if (status.available()) {
         String why =
             passedOver.isEmpty()
                 ? "the best engine here"
                 : "passed over " + String.join("; ", passedOver);
-        return EngineBackend.open(config, provider, chosen(status, why));
+        return EngineBackend.open(config, candidate.provider, chosen(status, why));
       }
       passedOver.add(status.name() + ": " + status.reason() + " (" + status.remedy() + ")");
-      last = status;
     }
-    throw new EngineUnavailableException(last);
+    throw new EngineUnavailableException(
+        candidates.isEmpty()
+            ? new EngineStatus(
+                BackendConfig.AUTO,
+                false,
+                "",
+                "no engine found",
+                "put an engine on the module path")
+            : candidates.getLast().status);
   }
 
   /**
    * Bytes that a backend of this configuration allocates, without opening it: pages, dense rows and
    * index tables.
+   *
+   * @throws InvalidArgumentException if the engine's name is unknown or the capacity too small
+   * @throws EngineUnavailableException if the engine cannot even be loaded
    */
   public static long requiredBytes(BackendConfig config, String engine) {
-    EngineProvider provider =
-        providers().stream()
-            .filter(p -> p.name().equals(engine))
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new InvalidArgumentException("engine=" + engine + ", expected a known engine"));
+    Candidate named = named(candidates(), engine);
+    if (named.provider == null) {
+      throw new EngineUnavailableException(named.status);
+    }
     CacheGeometry geometry = new CacheGeometry(config.shape(), config.cache());
-    return Capacity.of(geometry, config.cache(), provider.footprint(geometry)).allocatedBytes();
+    Footprint footprint = named.provider.footprint(geometry);
+    return Capacity.of(geometry, config.cache(), footprint).allocatedBytes();
+  }
+
+  private static Candidate named(List<Candidate> candidates, String name) {
+    List<String> names = candidates.stream().map(c -> c.status.name()).toList();
+    require(names.contains(name), "engine=%s, expected auto or one of %s", name, names);
+    return candidates.get(names.indexOf(name));
   }
 
   private static EngineStatus chosen(EngineStatus status, String why) {
@@ -82,11 +96,50 @@ public final class AttentionBackends {
     return new EngineStatus(status.name(), true, status.description(), reason, status.remedy());
   }
 
-  private static List<EngineProvider> providers() {
-    List<EngineProvider> found = new ArrayList<>();
-    ServiceLoader.load(EngineProvider.class, AttentionBackends.class.getClassLoader())
-        .forEach(found::add);
-    found.sort(Comparator.comparingInt(EngineProvider::priority).reversed());
+  /**
+   * An engine that was found.
+   *
+   * @param provider null if it could not be loaded
+   * @param status result of its probe, not available if that threw
+   */
+  private record Candidate(EngineProvider provider, EngineStatus status, int priority) {}
+
+  /** What is on the module and class path, best first. An engine that cannot be loaded is last. */
+  private static List<Candidate> candidates() {
+    List<Candidate> found = new ArrayList<>();
+    Iterator<EngineProvider> all =
+        ServiceLoader.load(EngineProvider.class, AttentionBackends.class.getClassLoader())
+            .iterator();
+    for (int failures = 0; failures < MAX_UNLOADABLE; ) {
+      try {
+        if (!all.hasNext()) {
+          break;
+        }
+        found.add(probe(all.next()));
+      } catch (ServiceConfigurationError | LinkageError | RuntimeException e) {
+        failures++;
+        found.add(unusable(null, "unknown", e, Integer.MIN_VALUE));
+      }
+    }
+    found.sort(Comparator.comparingInt(Candidate::priority).reversed());
     return found;
+  }
+
+  private static Candidate probe(EngineProvider provider) {
+    String name = provider.name();
+    try {
+      return new Candidate(provider, provider.probe(), provider.priority());
+    } catch (RuntimeException | LinkageError e) {
+      return unusable(provider, name, e, provider.priority());
+    }
+  }
+
+  private static Candidate unusable(
+      EngineProvider provider, String name, Throwable cause, int priority) {
+    String reason = "it cannot be loaded: " + cause;
+    return new Candidate(
+        provider,
+        new EngineStatus(name, false, "", reason, "check that all its libraries are present"),
+        priority);
   }
 }

@@ -34,12 +34,19 @@ record Capacity(int pages, long pageBytes, int sequences, long sequenceBytes) {
           "capacityTokens=%d for %d sequences, expected fewer than 2^30 pages in all",
           spec.capacityTokens(),
           sequences);
+      require(
+          pages <= Long.MAX_VALUE / 4 / pageBytes,
+          "capacityTokens=%d for %d sequences of %d bytes a page, expected fewer than 2^61 bytes",
+          spec.capacityTokens(),
+          sequences,
+          pageBytes);
       return new Capacity((int) pages, pageBytes, sequences, sequenceBytes);
     }
     long left = spec.capacityBytes() - sequences * sequenceBytes;
     require(
         left >= pageBytes,
-        "capacityBytes=%d, expected at least %d: %d for the dense rows of %d sequence(s) and %d for one page",
+        "capacityBytes=%d, expected at least %d: %d for the dense rows of %d sequence(s) and %d for"
+            + " one page",
         spec.capacityBytes(),
         sequences * sequenceBytes + pageBytes,
         sequences * sequenceBytes,

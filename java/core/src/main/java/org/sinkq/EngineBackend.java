@@ -24,7 +24,9 @@ import org.sinkq.layout.CacheGeometry;
  * The one implementation of {@link AttentionBackend}: bookkeeping here, bytes in an engine.
  *
  * <p>One lock guards all indices; it is held for microseconds. Another one serializes the engine's
- * work.
+ * work; who needs both takes the engine's first, so nobody waits for an engine while holding the
+ * indices. A sequence in an open plan belongs to the plan: marking it so, under the first lock, is
+ * what keeps everybody else away from its indices and rows.
  */
 final class EngineBackend implements AttentionBackend {
   private static final int[] NO_PAGES = {};
@@ -33,6 +35,7 @@ final class EngineBackend implements AttentionBackend {
   private final EngineStatus status;
   private final CacheGeometry geometry;
   private final Capacity capacity;
+  private final PageMasks masks;
   private final Engine engine;
   private final IndexPool pages;
   private final IndexPool slots;
@@ -43,32 +46,34 @@ final class EngineBackend implements AttentionBackend {
   private long tokens;
   private boolean closed;
 
-  private EngineBackend(
-      BackendConfig config,
-      EngineStatus status,
-      CacheGeometry geometry,
-      Capacity capacity,
-      Engine engine) {
+  private EngineBackend(BackendConfig config, EngineProvider provider, EngineStatus status) {
     this.config = config;
     this.status = status;
-    this.geometry = geometry;
-    this.capacity = capacity;
-    this.engine = engine;
-    pages = new IndexPool(capacity.pages());
+    config.cache().requireLayersBelow(config.shape().numLayers());
+    geometry = new CacheGeometry(config.shape(), config.cache());
+    capacity = Capacity.of(geometry, config.cache(), provider.footprint(geometry));
+    try {
+      masks = new PageMasks(geometry.trackedHeads(), capacity.pages(), geometry.pageTokens());
+      pages = new IndexPool(capacity.pages());
+    } catch (OutOfMemoryError e) {
+      throw new DeviceException(
+          0,
+          "OUT_OF_MEMORY",
+          "no heap for the indices of "
+              + capacity.pages()
+              + " pages; lower the capacity or raise -Xmx",
+          e);
+    }
     slots = new IndexPool(capacity.sequences());
+    int threads =
+        config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
+    engine =
+        provider.open(
+            new CacheMemory(geometry, capacity.pages(), capacity.sequences(), masks), threads);
   }
 
   static EngineBackend open(BackendConfig config, EngineProvider provider, EngineStatus status) {
-    CacheGeometry geometry = new CacheGeometry(config.shape(), config.cache());
-    Capacity capacity = Capacity.of(geometry, config.cache(), provider.footprint(geometry));
-    PageMasks masks =
-        new PageMasks(geometry.trackedHeads(), capacity.pages(), geometry.pageTokens());
-    int threads =
-        config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
-    Engine engine =
-        provider.open(
-            new CacheMemory(geometry, capacity.pages(), capacity.sequences(), masks), threads);
-    return new EngineBackend(config, status, geometry, capacity, engine);
+    return new EngineBackend(config, provider, status);
   }
 
   @Override
@@ -88,6 +93,11 @@ final class EngineBackend implements AttentionBackend {
   /** The engine, for tests that look at bytes. */
   Engine bytes() {
     return engine;
+  }
+
+  /** The slot masks, for tests. */
+  PageMasks masks() {
+    return masks;
   }
 
   @Override
@@ -116,28 +126,36 @@ final class EngineBackend implements AttentionBackend {
   }
 
   KvSequence fork(EngineSequence parent) {
-    lock.lock();
     engineLock.lock();
+    lock.lock();
     try {
       parent.requireIdle();
       SequenceState copy = allocate();
       SequenceState state = parent.state();
+      boolean copied = false;
+      try {
+        engine.copyRows(state, copy);
+        copied = true;
+      } finally {
+        if (!copied) {
+          slots.release(copy.slot());
+        }
+      }
       copy.copyFrom(state);
       for (int i = 0; i < state.pageCount(); i++) {
         pages.retain(state.page(i));
       }
-      engine.copyRows(state, copy);
       tokens += copy.length();
       return register(copy);
     } finally {
-      engineLock.unlock();
       lock.unlock();
+      engineLock.unlock();
     }
   }
 
   void truncate(EngineSequence sequence, int length) {
-    lock.lock();
     engineLock.lock();
+    lock.lock();
     try {
       sequence.requireIdle();
       SequenceState state = sequence.state();
@@ -146,7 +164,6 @@ final class EngineBackend implements AttentionBackend {
           "length=%d, expected 0 to the sequence's length %d",
           length,
           state.length());
-      tokens -= state.length() - length;
       int keptPages = Math.min(state.pageCount(), length / geometry.pageTokens());
       int reopened = length - keptPages * geometry.pageTokens();
       if (keptPages < state.pageCount() && reopened > 0) {
@@ -155,10 +172,11 @@ final class EngineBackend implements AttentionBackend {
       for (int i = keptPages; i < state.pageCount(); i++) {
         pages.release(state.page(i));
       }
+      tokens -= state.length() - length;
       state.truncate(length, keptPages);
     } finally {
-      engineLock.unlock();
       lock.unlock();
+      engineLock.unlock();
     }
   }
 
@@ -188,19 +206,19 @@ final class EngineBackend implements AttentionBackend {
 
   @Override
   public AttentionPlan plan(AttentionMetadata metadata) {
-    lock.lock();
+    List<EngineSequence> members = new ArrayList<>(metadata.sequences().size());
+    StepPlan step = reserve(metadata, members);
+    boolean begun = false;
+    engineLock.lock();
     try {
-      require(!closed, "backend=closed, expected an open one");
-      int needed = check(metadata);
-      if (needed > pages.free()) {
-        throw new CapacityExhaustedException(
-            CapacityExhaustedException.Resource.PAGES, needed, pages.free());
-      }
-      EnginePlan plan = reserve(metadata);
-      openPlans++;
-      return plan;
+      EngineStep engineStep = engine.begin(step);
+      begun = true;
+      return new EnginePlan(this, members, step, engineStep);
     } finally {
-      lock.unlock();
+      engineLock.unlock();
+      if (!begun) {
+        rollback(members, step);
+      }
     }
   }
 
@@ -244,34 +262,34 @@ final class EngineBackend implements AttentionBackend {
     return (EngineSequence) sequence;
   }
 
-  private EnginePlan reserve(AttentionMetadata metadata) {
-    int count = metadata.sequences().size();
-    List<SequenceStep> steps = new ArrayList<>(count);
-    List<EngineSequence> members = new ArrayList<>(count);
-    for (int i = 0; i < count; i++) {
-      EngineSequence sequence = (EngineSequence) metadata.sequences().get(i);
-      int first = metadata.firstRow(i);
-      int rows = metadata.rows(i);
-      int flushes = geometry.flushedPages(sequence.state().windowLength(), rows);
-      int[] newPages = flushes == 0 ? NO_PAGES : new int[flushes];
-      for (int p = 0; p < flushes; p++) {
-        newPages[p] = pages.acquire();
-      }
-      sequence.setPlanned(true);
-      steps.add(new SequenceStep(sequence.state(), first, rows, newPages));
-      members.add(sequence);
-    }
-    SinkJournal journal = new SinkJournal();
-    StepPlan step = new StepPlan(steps, metadata.totalTokens(), journal);
-    boolean begun = false;
+  /** Takes the pages of a step and marks its sequences, or throws and takes nothing. */
+  private StepPlan reserve(AttentionMetadata metadata, List<EngineSequence> members) {
+    lock.lock();
     try {
-      EngineStep engineStep = engine.begin(step);
-      begun = true;
-      return new EnginePlan(this, members, step, engineStep);
-    } finally {
-      if (!begun) {
-        undo(members, step);
+      require(!closed, "backend=closed, expected an open one");
+      int needed = check(metadata);
+      if (needed > pages.free()) {
+        throw new CapacityExhaustedException(
+            CapacityExhaustedException.Resource.PAGES, needed, pages.free());
       }
+      int count = metadata.sequences().size();
+      List<SequenceStep> steps = new ArrayList<>(count);
+      for (int i = 0; i < count; i++) {
+        EngineSequence sequence = (EngineSequence) metadata.sequences().get(i);
+        int rows = metadata.rows(i);
+        int flushes = geometry.flushedPages(sequence.state().windowLength(), rows);
+        int[] newPages = flushes == 0 ? NO_PAGES : new int[flushes];
+        for (int p = 0; p < flushes; p++) {
+          newPages[p] = pages.acquire();
+        }
+        sequence.setPlanned(true);
+        steps.add(new SequenceStep(sequence.state(), metadata.firstRow(i), rows, newPages));
+        members.add(sequence);
+      }
+      openPlans++;
+      return new StepPlan(steps, metadata.totalTokens(), new SinkJournal());
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -315,6 +333,7 @@ final class EngineBackend implements AttentionBackend {
   public BackendStats stats() {
     lock.lock();
     try {
+      require(!closed, "backend=closed, expected an open one");
       long sinks = 0;
       long spilled = 0;
       int frozen = 0;
@@ -345,8 +364,8 @@ final class EngineBackend implements AttentionBackend {
 
   @Override
   public void close() {
-    lock.lock();
     engineLock.lock();
+    lock.lock();
     try {
       if (closed) {
         return;
@@ -356,8 +375,8 @@ final class EngineBackend implements AttentionBackend {
       List.copyOf(sequences).forEach(this::release);
       engine.close();
     } finally {
-      engineLock.unlock();
       lock.unlock();
+      engineLock.unlock();
     }
   }
 }

@@ -44,6 +44,9 @@ final class EnginePlan implements AttentionPlan {
     checkShape("k", k, shape.numKvHeads());
     checkShape("v", v, shape.numKvHeads());
     checkShape("out", out, shape.numQoHeads());
+    require(
+        out.isDevice() || !out.segment().isReadOnly(),
+        "out=read-only memory, expected memory that can be written");
     boolean finished = false;
     backend.engineLock.lock();
     try {
@@ -70,6 +73,10 @@ final class EnginePlan implements AttentionPlan {
         step.totalRows(),
         heads,
         dim);
+    require(
+        tensor.isDevice() || tensor.segment().scope().isAlive(),
+        "%s=memory of a closed arena, expected open memory",
+        name);
   }
 
   private void requireOpen() {

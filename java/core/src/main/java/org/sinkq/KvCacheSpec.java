@@ -3,6 +3,7 @@ package org.sinkq;
 import static org.sinkq.InvalidArgumentException.require;
 
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -94,6 +95,19 @@ public final class KvCacheSpec {
     boolean tracked = sinksOfLayer.getOrDefault(layer, layer >= firstSinkLayer);
     return new LayerSpec(
         codecOfLayer.getOrDefault(layer, codec), tracked ? sinks : SinkPolicy.NONE);
+  }
+
+  /** Refuses settings of layers that a model does not have. */
+  void requireLayersBelow(int numLayers) {
+    for (Map<Integer, ?> settings : List.of(codecOfLayer, sinksOfLayer)) {
+      for (int layer : settings.keySet()) {
+        require(
+            layer >= 0 && layer < numLayers,
+            "a setting for layer=%d, expected 0 to %d",
+            layer,
+            numLayers - 1);
+      }
+    }
   }
 
   /** Collects the settings of a {@link KvCacheSpec}. */

@@ -19,12 +19,19 @@ public interface KvSequence extends AutoCloseable {
   /**
    * Drops all tokens from position {@code length} on.
    *
-   * <p>Exact as long as {@code length} lies in the full-precision window, at a page boundary or at
-   * or beyond the end. Further down, the page that contains it is reopened: its tokens return to
-   * the window as their dequantized values, which is <b>lossy</b> against never having appended the
-   * dropped tokens. Sinks that lie below {@code length} stay exact.
+   * <p>The kept tokens stay exactly as they are stored if {@code length} lies in the full-precision
+   * window, at a page boundary, or where layers are dense. Otherwise the page that contains it is
+   * reopened: its tokens return to the window as their dequantized values (rounded to fp16, within
+   * its finite range), which is <b>lossy</b> against never having appended the dropped tokens.
+   * Sinks below {@code length} stay exact wherever it lies; one in a reopened page becomes a window
+   * token again and may be selected anew.
+   *
+   * <p>Pools forget the dropped tokens: spilled tokens return to the places that become free, and a
+   * head that froze at or after the last kept page thaws.
    *
    * @param length 0 to {@link #length()}
+   * @throws InvalidArgumentException if {@code length} is out of range or the sequence is closed or
+   *     part of an open plan
    */
   void truncate(int length);
 
@@ -37,7 +44,11 @@ public interface KvSequence extends AutoCloseable {
   /** Whether {@link #close()} has been called. */
   boolean isClosed();
 
-  /** Returns pages and rows. Does nothing the second time. */
+  /**
+   * Returns pages and rows. Does nothing the second time.
+   *
+   * @throws InvalidArgumentException if the sequence is part of an open plan; it stays open
+   */
   @Override
   void close();
 }

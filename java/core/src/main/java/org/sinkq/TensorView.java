@@ -41,6 +41,12 @@ public record TensorView(
         "headStride=%d, expected at least headDim=%d",
         headStride,
         headDim);
+    long limit = Long.MAX_VALUE / 8 / Math.max(heads, Math.max(tokens, 1));
+    require(
+        Math.abs(headStride) <= limit && Math.abs(tokenStride) <= limit,
+        "tokenStride=%d, headStride=%d, expected a tensor of fewer than 2^60 bytes",
+        tokenStride,
+        headStride);
     long rowExtent = (heads - 1) * headStride + headDim;
     require(
         tokenStride >= rowExtent || tokens <= 1,

@@ -181,10 +181,7 @@ public final class SinkTable {
         continue;
       }
       int i = size++;
-      while (i > 0
-          && (picks.score[i - 1] > score[at]
-              || (picks.score[i - 1] == score[at]
-                  && position[head * slots + (-1 - picks.candidate[i - 1])] > position[at]))) {
+      while (i > 0 && precedes(at, head * slots + (-1 - picks.candidate[i - 1]))) {
         picks.shift(i--);
       }
       picks.put(i, -1 - s, score[at]);
@@ -227,8 +224,9 @@ public final class SinkTable {
   }
 
   /**
-   * Frees the slots of all tokens from {@code length} on, and thaws heads that froze there or
-   * later.
+   * Frees the slots of all tokens from {@code length} on, thaws heads that froze there or later,
+   * and lets spilled tokens return to the places that became free in the pool. Cut at a flush
+   * boundary, a table is again as it was then: every token that was in the pool is still in a slot.
    */
   public void truncate(int length) {
     for (int i = 0; i < position.length; i++) {
@@ -241,7 +239,28 @@ public final class SinkTable {
       if (frozenAt[h] >= length) {
         frozenAt[h] = NOT_FROZEN;
       }
+      for (int free = policy.poolTokens() - poolSize(h); free > 0 && !isFrozen(h); free--) {
+        promoteSmallestSpill(h);
+      }
     }
+  }
+
+  private void promoteSmallestSpill(int head) {
+    int best = -1;
+    for (int i = head * slots; i < (head + 1) * slots; i++) {
+      if (kind[i] == KIND_SPILL && (best < 0 || precedes(i, best))) {
+        best = i;
+      }
+    }
+    if (best >= 0) {
+      kind[best] = KIND_POOL;
+    }
+  }
+
+  /** The order of the pool: smaller score first, then older position. */
+  private boolean precedes(int at, int other) {
+    return score[at] < score[other]
+        || (score[at] == score[other] && position[at] < position[other]);
   }
 
   /** A copy of one head's state, to be put back by {@link Saved#restore}. */

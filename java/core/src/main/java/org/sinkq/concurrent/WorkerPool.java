@@ -49,9 +49,10 @@ public final class WorkerPool implements AutoCloseable {
 
   /**
    * Runs tasks 0 to {@code tasks - 1} and returns when all have ended. Calls from several threads
-   * take turns.
+   * take turns; a task must not call it.
    *
-   * @throws RuntimeException the first that a task threw; the tasks not yet begun are dropped
+   * @throws RuntimeException what the failing task with the lowest index threw, whatever the number
+   *     of threads; tasks after it may have been dropped
    */
   public synchronized void run(int tasks, Task task) {
     if (helpers.length == 0 || tasks <= 1) {
@@ -98,12 +99,19 @@ public final class WorkerPool implements AutoCloseable {
     }
   }
 
+  private record Failure(int task, Throwable thrown) {
+    /** The lower of a failure's task, if there is a failure, and another one. */
+    static int min(Failure failure, int task) {
+      return failure == null ? task : Math.min(failure.task, task);
+    }
+  }
+
   private static final class Loop {
     private final int tasks;
     private final Task task;
     private final AtomicInteger next = new AtomicInteger();
     private final AtomicInteger pending;
-    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+    private final AtomicReference<Failure> failure = new AtomicReference<>();
 
     Loop(int tasks, Task task) {
       this.tasks = tasks;
@@ -114,11 +122,13 @@ public final class WorkerPool implements AutoCloseable {
     void work(int worker) {
       for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
         try {
-          if (failure.get() == null) {
+          // Only a failure before this task drops it, so the lowest failing index is always run.
+          if (Failure.min(failure.get(), i) == i) {
             task.run(i, worker);
           }
         } catch (RuntimeException | Error e) {
-          failure.compareAndSet(null, e);
+          Failure mine = new Failure(i, e);
+          failure.accumulateAndGet(mine, (a, b) -> Failure.min(a, b.task) == b.task ? b : a);
         } finally {
           pending.decrementAndGet();
         }
@@ -132,7 +142,7 @@ public final class WorkerPool implements AutoCloseable {
     }
 
     void rethrow() {
-      Throwable thrown = failure.get();
+      Throwable thrown = failure.get() == null ? null : failure.get().thrown;
       if (thrown instanceof Error e) {
         throw e;
       }

@@ -1,7 +1,6 @@
 package org.sinkq.cpu;
 
 import java.lang.foreign.Arena;
-import java.util.Arrays;
 import java.util.List;
 import org.sinkq.TensorView;
 import org.sinkq.cache.PageMasks;
@@ -44,7 +43,7 @@ final class Attention {
 
   /**
    * Items of a step, the same for every layer: [item] sequence, head, first row, rows, first page,
-   * end page, splits of its tile.
+   * end page, splits of its tile. Items of split tiles number their partial results.
    */
   record Schedule(
       int[] sequence,
@@ -54,7 +53,9 @@ final class Attention {
       int[] from,
       int[] to,
       int[] split,
-      int[] splits) {}
+      int[] splits,
+      int[] partial,
+      int partials) {}
 
   Schedule schedule(List<SequenceStep> sequences) {
     int heads = geometry.shape().numKvHeads();
@@ -63,8 +64,9 @@ final class Attention {
     for (SequenceStep step : sequences) {
       count += heads * tiles(step) * splits(step, pagesPerSplit);
     }
-    int[][] table = new int[8][count];
+    int[][] table = new int[9][count];
     int i = 0;
+    int partials = 0;
     for (int s = 0; s < sequences.size(); s++) {
       SequenceStep step = sequences.get(s);
       int splits = splits(step, pagesPerSplit);
@@ -82,7 +84,8 @@ final class Attention {
               p * pagesPerSplit,
               end,
               p,
-              splits
+              splits,
+              splits > 1 ? partials++ : 0
             };
             for (int f = 0; f < entry.length; f++) {
               table[f][i] = entry[f];
@@ -92,7 +95,8 @@ final class Attention {
       }
     }
     return new Schedule(
-        table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7]);
+        table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7], table[8],
+        partials);
   }
 
   private int tiles(SequenceStep step) {
@@ -121,14 +125,13 @@ final class Attention {
       TensorView out,
       WorkerPool workers) {
     int items = schedule.sequence.length;
-    int needed = Math.multiplyExact(items, partialLength());
-    boolean anySplit = Arrays.stream(schedule.splits).anyMatch(s -> s > 1);
-    if (anySplit && partial.length < needed) {
+    int needed = Math.multiplyExact(schedule.partials, partialLength());
+    if (partial.length < needed) {
       partial = new float[needed];
     }
     workers.run(
         items, (item, worker) -> attend(layer, schedule, step, item, tiles[worker], q, out));
-    if (anySplit) {
+    if (schedule.partials > 0) {
       workers.run(items, (item, worker) -> merge(schedule, step, item, tiles[worker], out));
     }
   }
@@ -155,7 +158,7 @@ final class Attention {
     if (schedule.splits[item] == 1) {
       tile.write(out);
     } else {
-      tile.save(partial, item * partialLength());
+      tile.save(partial, schedule.partial[item] * partialLength());
     }
   }
 
@@ -171,7 +174,7 @@ final class Attention {
         schedule.row[item],
         schedule.rows[item]);
     for (int s = 0; s < schedule.splits[item]; s++) {
-      tile.merge(partial, (item + s) * partialLength());
+      tile.merge(partial, (schedule.partial[item] + s) * partialLength());
     }
     tile.write(out);
   }

@@ -32,13 +32,24 @@ final class CpuEngine implements Engine {
       for (int i = 0; i < layers.length; i++) {
         layers[i] = new CpuLayer(arena, memory, i);
       }
+      attention = new Attention(geometry, masks, kernels, threads, arena);
     } catch (OutOfMemoryError e) {
       arena.close();
-      throw new DeviceException(
-          0, "OUT_OF_MEMORY", memory.pages() + " pages do not fit into this machine's memory", e);
+      throw outOfMemory(
+          memory.pages() + " pages and the rows of " + memory.sequences() + " sequence(s)", e);
     }
     workers = new WorkerPool(threads, "sinkq-cpu");
-    attention = new Attention(geometry, masks, kernels, threads, arena);
+  }
+
+  static DeviceException outOfMemory(String what, OutOfMemoryError cause) {
+    return new DeviceException(
+        0,
+        "OUT_OF_MEMORY",
+        "no memory for "
+            + what
+            + "; lower the capacity, or raise -XX:MaxDirectMemorySize, which limits memory outside"
+            + " the Java heap and is as large as the heap unless set",
+        cause);
   }
 
   CpuLayer layer(int index) {
@@ -79,6 +90,8 @@ final class CpuEngine implements Engine {
             layer.rows.segment, layer.rows.sinkBase(sequence, head), sink, key, value);
       } else {
         reader.read(t, key, value);
+        layer.blocks.clamp(key);
+        layer.blocks.clamp(value);
       }
       int slot = (first + t) % layer.rows.ringTokens;
       layer.blocks.write(layer.rows.segment, ring, slot, key, value);

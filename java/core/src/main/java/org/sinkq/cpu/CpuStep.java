@@ -18,6 +18,9 @@ import org.sinkq.engine.EngineStep;
  * commit.
  */
 final class CpuStep implements EngineStep {
+  /** Stands for every thread that is not the caller's; never started. */
+  private static final Thread SOME_WORKER = Thread.ofPlatform().unstarted(() -> {});
+
   private final CpuEngine engine;
   private final StepPlan plan;
   private final List<SequenceStep> sequences;
@@ -32,26 +35,29 @@ final class CpuStep implements EngineStep {
     sequences = plan.sequences();
     heads = engine.geometry.shape().numKvHeads();
     staged = new StagedRows[sequences.size()];
-    for (int i = 0; i < staged.length; i++) {
-      SequenceStep step = sequences.get(i);
-      if (step.windowTokens() > engine.geometry.ringTokens()) {
-        if (arena == null) {
-          arena = Arena.ofShared();
-        }
-        staged[i] = new StagedRows(arena, engine, step);
-      }
-    }
     schedule = engine.attention.schedule(sequences);
+    try {
+      for (int i = 0; i < staged.length; i++) {
+        SequenceStep step = sequences.get(i);
+        if (step.windowTokens() > engine.geometry.ringTokens()) {
+          if (arena == null) {
+            arena = Arena.ofShared();
+          }
+          staged[i] = new StagedRows(arena, engine, step);
+        }
+      }
+    } catch (OutOfMemoryError e) {
+      rollback();
+      throw CpuEngine.outOfMemory("a step of " + plan.totalRows() + " rows", e);
+    }
   }
 
   @Override
   public void run(int layerIndex, TensorView q, TensorView k, TensorView v, TensorView out) {
-    for (TensorView tensor : List.of(q, k, v, out)) {
-      require(
-          !tensor.isDevice(),
-          "devicePointer=%d, expected host memory for the cpu engine",
-          tensor.devicePointer());
-    }
+    check("q", q);
+    check("k", k);
+    check("v", v);
+    check("out", out);
     CpuLayer layer = engine.layer(layerIndex);
     engine.workers.run(
         sequences.size() * heads,
@@ -61,6 +67,20 @@ final class CpuStep implements EngineStep {
       engine.workers.run(
           sequences.size() * heads, (task, worker) -> flush(layer, task / heads, task % heads));
     }
+  }
+
+  /** Refuses memory that the worker threads cannot reach, however many of them there are. */
+  private static void check(String name, TensorView tensor) {
+    require(
+        !tensor.isDevice(),
+        "%s has devicePointer=%d, expected host memory for the cpu engine",
+        name,
+        tensor.devicePointer());
+    require(
+        tensor.segment().isAccessibleBy(SOME_WORKER),
+        "%s=memory confined to one thread, expected a shared, automatic or global arena or an"
+            + " array",
+        name);
   }
 
   private void append(CpuLayer layer, int sequence, int head, TensorView k, TensorView v) {

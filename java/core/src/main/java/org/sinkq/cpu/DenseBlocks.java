@@ -11,6 +11,9 @@ import org.sinkq.KvCodec;
  * value a row. Numbers are rounded to the block's element type on the way in.
  */
 final class DenseBlocks {
+  /** The largest fp16 number. */
+  private static final float LARGEST_HALF = 65504f;
+
   private final CpuLayout layout;
   private final boolean wide;
 
@@ -22,6 +25,16 @@ final class DenseBlocks {
   /** Rounds to the element type; an fp16 overflow gives an infinity, which the caller refuses. */
   float round(float value) {
     return wide ? value : Float.float16ToFloat(Float.floatToFloat16(value));
+  }
+
+  /**
+   * Brings a dequantized row back into the element type's range: a scale that was rounded up can
+   * put a code's value a little beyond the largest fp16 number.
+   */
+  void clamp(float[] row) {
+    for (int d = 0; !wide && d < row.length; d++) {
+      row[d] = Math.clamp(row[d], -LARGEST_HALF, LARGEST_HALF);
+    }
   }
 
   /** Writes the row of a slot of the block area that starts at {@code base}. */

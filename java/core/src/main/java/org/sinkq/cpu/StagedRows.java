@@ -61,9 +61,14 @@ final class StagedRows {
     return layer.rows.isTracked() ? scores[head] : null;
   }
 
-  /** Copies the committed window to the front. */
+  /**
+   * Copies the committed window to the front, and clears the last block: what another layer left in
+   * its unused lanes need not be finite in this layer's element type, and attention multiplies even
+   * a hidden lane's value by its weight, 0.
+   */
   void load(CpuLayer layer, int head) {
     int length = layer.layout.denseBlockLength;
+    segment.asSlice(base(layer, head) + (blocks - 1L) * length, length).fill((byte) 0);
     int first = state.flushedTokens();
     for (int b = 0; b * CpuLayout.BLOCK < state.windowLength(); b++) {
       long from = layer.rows.ringBlock(state, head, first + b * CpuLayout.BLOCK);

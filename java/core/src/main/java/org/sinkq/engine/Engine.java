@@ -19,12 +19,13 @@ public interface Engine extends AutoCloseable {
    */
   EngineStep begin(StepPlan plan);
 
-  /** Copies window and sink rows of one sequence to another one's slot. */
+  /** Copies window and sink rows of one sequence to another one's slot, whose rows nobody needs. */
   void copyRows(SequenceState from, SequenceState to);
 
   /**
    * Turns the first {@code tokens} tokens of the sequence's page number {@code pageIndex} back into
-   * window rows: sinks from their slots, the rest dequantized.
+   * window rows: sinks from their slots, the rest dequantized, rounded to the window's element type
+   * and clamped to its finite range. All window rows that the sequence had are given up.
    */
   void reopen(SequenceState sequence, int pageIndex, int tokens);
 
