@@ -1,0 +1,131 @@
+package org.sinkq.contract;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
+import org.sinkq.ModelShape;
+import org.sinkq.SinkPolicy;
+
+/** Codes, scales, masks, sink tables and dense rows are those of the oracle, bit for bit. */
+public abstract class BitsContract {
+  /** Query and KV heads: MHA with one head, MQA, GQA, a group of three. */
+  private static final int[][] HEADS = {{1, 1}, {2, 1}, {4, 2}, {3, 1}, {2, 2}};
+
+  private static final int[] WINDOWS = {32, 0, 7, 33, 1};
+
+  /** Name of the engine. */
+  protected abstract String engine();
+
+  /** One combination of the settings that every engine supports. */
+  record Setting(int dim, int page, KvCodec codec, int[] heads, int window) {
+    @Override
+    public String toString() {
+      return "D=%d, page %d, %s, heads %d/%d, window %d"
+          .formatted(dim, page, codec, heads[0], heads[1], window);
+    }
+  }
+
+  static List<Setting> settings() {
+    List<Setting> all = new ArrayList<>();
+    for (int dim : ModelShape.HEAD_DIMS.stream().sorted().toList()) {
+      for (int page : new int[] {32, 64, 128}) {
+        for (KvCodec codec : KvCodec.values()) {
+          int i = all.size();
+          all.add(
+              new Setting(
+                  dim, page, codec, HEADS[i % HEADS.length], WINDOWS[i / 2 % WINDOWS.length]));
+        }
+      }
+    }
+    return all;
+  }
+
+  @ParameterizedTest
+  @MethodSource("settings")
+  void promptChunksAndDecode(Setting s) {
+    ModelShape shape = ModelShape.of(2, s.heads[0], s.heads[1], s.dim);
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(s.page)
+            .windowTokens(s.window)
+            .codec(s.codec)
+            .firstSinkLayer(1)
+            .sinks(new SinkPolicy(3, 4))
+            .capacityTokens(4 * s.page + s.window)
+            .build();
+    Data data = Data.of(s.hashCode(), Data.Style.OUTLIERS);
+    try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 2, data)) {
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, s.window + s.page + s.page / 2);
+      lockstep.step(pair, s.page / 2 - 1);
+      lockstep.step(pair, 1);
+      lockstep.step(pair, 1);
+      lockstep.step(pair, s.page + 3);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("styles")
+  void rareNumbers(Data.Style style, KvCodec codec) {
+    ModelShape shape = ModelShape.of(1, 2, 2, 80).withSoftmaxScale(1e-6f);
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(32)
+            .windowTokens(5)
+            .codec(codec)
+            .firstSinkLayer(0)
+            .capacityTokens(512)
+            .build();
+    try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, Data.of(7, style))) {
+      lockstep.withValueMagnitude(style == Data.Style.EXTREME ? 65504 : 1);
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, 150);
+      lockstep.step(pair, 40);
+      // Reopened rows can be dequantized to a little more than the largest fp16 number.
+      lockstep.truncate(pair, 70);
+      StateCheck.verify(lockstep.backend(), pair);
+      lockstep.step(pair, 60);
+    }
+  }
+
+  static List<Arguments> styles() {
+    List<Arguments> all = new ArrayList<>();
+    for (Data.Style style : List.of(Data.Style.TIES, Data.Style.EXTREME)) {
+      for (KvCodec codec : KvCodec.values()) {
+        all.add(Arguments.of(style, codec));
+      }
+    }
+    return all;
+  }
+
+  @Test
+  void everyLayerHasItsOwnCodecAndPolicy() {
+    ModelShape shape = ModelShape.of(5, 4, 2, 64);
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(32)
+            .windowTokens(3)
+            .codec(0, KvCodec.FP32)
+            .codec(1, KvCodec.FP16)
+            .codec(2, KvCodec.INT4)
+            .sinks(2, false)
+            .codec(4, KvCodec.INT4)
+            .capacityTokens(512)
+            .build();
+    try (Lockstep lockstep =
+        new Lockstep(engine(), shape, spec, 2, Data.of(3, Data.Style.OUTLIERS))) {
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, 75);
+      lockstep.step(pair, 1);
+      lockstep.step(pair, 100);
+      lockstep.truncate(pair, 50);
+      StateCheck.verify(lockstep.backend(), pair);
+      lockstep.step(pair, 77);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+package org.sinkq.contract;
+
+import org.junit.jupiter.api.Nested;
+
+/**
+ * What every engine has to fulfil. An engine's module extends this with one class that names the
+ * engine.
+ */
+public abstract class EngineContract {
+  /** Name of the engine. */
+  protected abstract String engine();
+
+  @Nested
+  class Bits extends BitsContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+}

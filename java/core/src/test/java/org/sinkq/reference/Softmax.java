@@ -1,0 +1,50 @@
+package org.sinkq.reference;
+
+import java.util.List;
+import org.sinkq.ModelShape;
+
+/** {@code softmax over tokens of (q·k * scale)} times the values, in fp64. */
+final class Softmax {
+  private Softmax() {}
+
+  static double[] attend(
+      ModelShape shape, List<Attended> tokens, float[] query, int queryPosition) {
+    double[] logits = new double[tokens.size()];
+    double max = Double.NEGATIVE_INFINITY;
+    for (int i = 0; i < logits.length; i++) {
+      Attended token = tokens.get(i);
+      logits[i] =
+          sees(shape, queryPosition, token.position())
+              ? logit(shape, query, token.key())
+              : Double.NEGATIVE_INFINITY;
+      max = Math.max(max, logits[i]);
+    }
+    double[] out = new double[shape.headDim()];
+    double sum = 0;
+    for (int i = 0; i < logits.length; i++) {
+      double weight = Math.exp(logits[i] - max);
+      sum += weight;
+      for (int d = 0; weight > 0 && d < out.length; d++) {
+        out[d] += weight * tokens.get(i).value()[d];
+      }
+    }
+    for (int d = 0; d < out.length; d++) {
+      out[d] /= sum;
+    }
+    return out;
+  }
+
+  private static boolean sees(ModelShape shape, int query, int token) {
+    return token <= query && (shape.slidingWindow() == 0 || token > query - shape.slidingWindow());
+  }
+
+  private static double logit(ModelShape shape, float[] query, double[] key) {
+    double dot = 0;
+    for (int d = 0; d < key.length; d++) {
+      dot += query[d] * key[d];
+    }
+    double logit = dot * shape.softmaxScale();
+    double cap = shape.logitsSoftCap();
+    return cap == 0 ? logit : cap * Math.tanh(logit / cap);
+  }
+}
