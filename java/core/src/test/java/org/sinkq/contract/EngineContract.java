@@ -17,4 +17,44 @@ public abstract class EngineContract {
       return EngineContract.this.engine();
     }
   }
+
+  @Nested
+  class Attention extends AttentionContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
+  class Batch extends BatchContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
+  class Sequence extends SequenceContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
+  class Failure extends FailureContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
+  class Stats extends StatsContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
 }
