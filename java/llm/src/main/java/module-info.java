@@ -6,5 +6,6 @@ module org.sinkq.llm {
 
   exports org.sinkq.llm;
   exports org.sinkq.llm.gguf;
+  exports org.sinkq.llm.text;
   exports org.sinkq.llm.safetensors;
 }
