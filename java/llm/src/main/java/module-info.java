@@ -3,6 +3,8 @@ module org.sinkq.llm {
   requires transitive org.sinkq.core;
   requires static jdk.incubator.vector;
   requires com.fasterxml.jackson.core;
+  requires java.desktop; // java.beans, through which Jinjava looks at objects.
+  requires jinjava;
 
   exports org.sinkq.llm;
   exports org.sinkq.llm.gguf;
