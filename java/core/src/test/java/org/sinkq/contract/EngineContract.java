@@ -4,7 +4,7 @@ import org.junit.jupiter.api.Nested;
 
 /**
  * What every engine has to fulfil. An engine's module extends this with one class that names the
- * engine.
+ * engine, and {@link ScriptContract} with another one.
  */
 public abstract class EngineContract {
   /** Name of the engine. */
