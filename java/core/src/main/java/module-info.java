@@ -1,6 +1,8 @@
 /** 2-bit KV cache with dynamic sink tracking: the API, the bookkeeping and the CPU engine. */
 module org.sinkq.core {
   requires static jdk.incubator.vector;
+  requires java.management;
+  requires jdk.management;
 
   exports org.sinkq;
   exports org.sinkq.cache;

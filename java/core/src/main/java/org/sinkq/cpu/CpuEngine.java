@@ -2,7 +2,6 @@ package org.sinkq.cpu;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import org.sinkq.DeviceException;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.StepPlan;
@@ -28,6 +27,8 @@ final class CpuEngine implements Engine {
     masks = memory.masks();
     this.kernels = kernels;
     layers = new CpuLayer[geometry.shape().numLayers()];
+    String what = memory.pages() + " pages and the rows of " + memory.sequences() + " sequence(s)";
+    HostMemory.require(CpuEngineProvider.bytes(memory), what);
     try {
       for (int i = 0; i < layers.length; i++) {
         layers[i] = new CpuLayer(arena, memory, i);
@@ -35,21 +36,9 @@ final class CpuEngine implements Engine {
       attention = new Attention(geometry, masks, kernels, threads, arena);
     } catch (OutOfMemoryError e) {
       arena.close();
-      throw outOfMemory(
-          memory.pages() + " pages and the rows of " + memory.sequences() + " sequence(s)", e);
+      throw HostMemory.outOfMemory(what, e);
     }
     workers = new WorkerPool(threads, "sinkq-cpu");
-  }
-
-  static DeviceException outOfMemory(String what, OutOfMemoryError cause) {
-    return new DeviceException(
-        0,
-        "OUT_OF_MEMORY",
-        "no memory for "
-            + what
-            + "; lower the capacity, or raise -XX:MaxDirectMemorySize, which limits memory outside"
-            + " the Java heap and is as large as the heap unless set",
-        cause);
   }
 
   CpuLayer layer(int index) {

@@ -55,8 +55,18 @@ public final class CpuEngineProvider implements EngineProvider {
         : new ScalarKernels();
   }
 
+  /** Bytes of all pages and rows. */
+  static long bytes(CacheMemory memory) {
+    Footprint footprint = footprintOf(memory.geometry());
+    return memory.pages() * footprint.perPage() + memory.sequences() * footprint.perSequence();
+  }
+
   @Override
   public Footprint footprint(CacheGeometry geometry) {
+    return footprintOf(geometry);
+  }
+
+  private static Footprint footprintOf(CacheGeometry geometry) {
     long page = 0;
     long sequence = 0;
     int heads = geometry.shape().numKvHeads();

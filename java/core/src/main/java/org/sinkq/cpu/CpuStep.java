@@ -36,6 +36,7 @@ final class CpuStep implements EngineStep {
     heads = engine.geometry.shape().numKvHeads();
     staged = new StagedRows[sequences.size()];
     schedule = engine.attention.schedule(sequences);
+    boolean begun = false;
     try {
       for (int i = 0; i < staged.length; i++) {
         SequenceStep step = sequences.get(i);
@@ -46,9 +47,13 @@ final class CpuStep implements EngineStep {
           staged[i] = new StagedRows(arena, engine, step);
         }
       }
+      begun = true;
     } catch (OutOfMemoryError e) {
-      rollback();
-      throw CpuEngine.outOfMemory("a step of " + plan.totalRows() + " rows", e);
+      throw HostMemory.outOfMemory("a step of " + plan.totalRows() + " rows", e);
+    } finally {
+      if (!begun) {
+        rollback();
+      }
     }
   }
 

@@ -39,6 +39,8 @@ final class StagedRows {
       longest = Math.max(longest, length);
       keptOffset[i + 1] = keptOffset[i] + (long) heads * keptBlocks * length;
     }
+    HostMemory.require(
+        (long) heads * blocks * longest + keptOffset[layers], "a step of " + step.rows() + " rows");
     segment = arena.allocate((long) heads * blocks * longest, CpuLayout.CODE_BLOCK_LENGTH);
     kept = arena.allocate(Math.max(1, keptOffset[layers]), CpuLayout.CODE_BLOCK_LENGTH);
     scores = new long[heads][slots()];

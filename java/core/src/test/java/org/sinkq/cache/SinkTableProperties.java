@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -58,16 +59,16 @@ class SinkTableProperties {
       pool = new ArrayList<>(best);
     }
 
-    TreeMap<Integer, Boolean> content() {
-      TreeMap<Integer, Boolean> content = new TreeMap<>();
+    Map<Integer, Boolean> content() {
+      Map<Integer, Boolean> content = new TreeMap<>();
       spill.forEach(t -> content.put(t.position, false));
       pool.forEach(t -> content.put(t.position, true));
       return content;
     }
   }
 
-  private static TreeMap<Integer, Boolean> content(SinkTable table) {
-    TreeMap<Integer, Boolean> content = new TreeMap<>();
+  private static Map<Integer, Boolean> content(SinkTable table) {
+    Map<Integer, Boolean> content = new TreeMap<>();
     for (int s = 0; s < table.slots(); s++) {
       if (table.position(HEAD, s) != SinkTable.FREE) {
         content.put(table.position(HEAD, s), table.inPool(HEAD, s));
@@ -106,7 +107,7 @@ class SinkTableProperties {
       int groups = 1 + flush % 2;
       long[] scores = new long[8 * groups];
       for (int i = 0; i < scores.length; i++) {
-        scores[i] = Math.floorMod((flush + i) * 2654435761L >> 7, (long) distinctScores);
+        scores[i] = Math.floorMod(((flush + i) * 2654435761L) >> 7, (long) distinctScores);
       }
       history.add(model.copy());
       bases.add(base);
