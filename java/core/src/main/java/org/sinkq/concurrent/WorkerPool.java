@@ -1,5 +1,7 @@
 package org.sinkq.concurrent;
 
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -28,9 +30,28 @@ public final class WorkerPool implements AutoCloseable {
 
   private static final int SPINS = 20_000;
 
+  /** Shared teams by their number of threads; also guards {@link #users}. */
+  private static final Map<Integer, WorkerPool> SHARED = new HashMap<>();
+
   private final Thread[] helpers;
   private volatile Loop current;
   private volatile boolean closed;
+
+  /** Holders of a shared team; 0 for one that is not shared. */
+  private int users;
+
+  /**
+   * The team of this size that the whole process shares. An engine and its host take turns within a
+   * step; with a team each, the helpers of one would spin on the processors that the other needs.
+   * Every holder closes it once; the last one ends the threads.
+   */
+  public static WorkerPool shared(int threads) {
+    synchronized (SHARED) {
+      WorkerPool pool = SHARED.computeIfAbsent(threads, n -> new WorkerPool(n, "sinkq"));
+      pool.users++;
+      return pool;
+    }
+  }
 
   /** A team of {@code threads}, the caller of {@link #run} included. */
   public WorkerPool(int threads, String name) {
@@ -90,9 +111,22 @@ public final class WorkerPool implements AutoCloseable {
     }
   }
 
-  /** Ends the threads. */
+  /** Ends the threads; of a shared team, when its last holder closes it. */
   @Override
-  public synchronized void close() {
+  public void close() {
+    synchronized (SHARED) {
+      if (users > 0) {
+        users--;
+        if (users > 0) {
+          return;
+        }
+        SHARED.remove(threads(), this);
+      }
+    }
+    end();
+  }
+
+  private synchronized void end() {
     closed = true;
     for (Thread helper : helpers) {
       LockSupport.unpark(helper);

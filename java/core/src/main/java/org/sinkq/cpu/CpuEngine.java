@@ -38,7 +38,7 @@ final class CpuEngine implements Engine {
       arena.close();
       throw HostMemory.outOfMemory(what, e);
     }
-    workers = new WorkerPool(threads, "sinkq-cpu");
+    workers = WorkerPool.shared(threads);
   }
 
   CpuLayer layer(int index) {

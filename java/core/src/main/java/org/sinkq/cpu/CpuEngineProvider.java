@@ -5,6 +5,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.VectorSupport;
 import org.sinkq.layout.CacheGeometry;
 
 /** The engine that always runs. */
@@ -29,11 +30,11 @@ public final class CpuEngineProvider implements EngineProvider {
 
   @Override
   public EngineStatus probe() {
-    if (!CpuConfig.simdAllowed()) {
+    if (!VectorSupport.allowed()) {
       return status(
-          "vector kernels are switched off", "remove -D" + CpuConfig.SIMD_PROPERTY + "=off");
+          "vector kernels are switched off", "remove -D" + VectorSupport.PROPERTY + "=off");
     }
-    if (!vectorModulePresent()) {
+    if (!VectorSupport.present()) {
       return status(
           "the module jdk.incubator.vector is missing",
           "start java with --add-modules jdk.incubator.vector");
@@ -45,14 +46,8 @@ public final class CpuEngineProvider implements EngineProvider {
     return new EngineStatus(NAME, true, kernels().description(), reason, remedy);
   }
 
-  private static boolean vectorModulePresent() {
-    return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
-  }
-
   static Kernels kernels() {
-    return CpuConfig.simdAllowed() && vectorModulePresent()
-        ? new VectorKernels()
-        : new ScalarKernels();
+    return VectorSupport.usable() ? new VectorKernels() : new ScalarKernels();
   }
 
   /** Bytes of all pages and rows. */
