@@ -1,0 +1,53 @@
+package org.sinkq.llm.tensor;
+
+/**
+ * {@code x / (1 + exp(-x))} in binary32, the same bits in scalar and vector code.
+ *
+ * <p>{@code exp(y) = 2^n * exp(r)} with n = round(y / ln 2) and |r| <= ln 2 / 2, exp(r) as its
+ * Taylor polynomial of degree 7, whose remainder there is below 2^-27. y is held between -{@link
+ * #LIMIT} and {@link #LIMIT}, beyond which the result is x or all but 0.
+ */
+final class Silu {
+  static final float LIMIT = 87f;
+  static final float LOG2_E = 1.442695f;
+
+  /** Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits. */
+  static final float ROUND = 0x1.8p23f;
+
+  /** ln 2 in two parts, the first with few bits so that its product with n is exact. */
+  static final float LN2_HIGH = 0.6933594f;
+
+  static final float LN2_LOW = -2.12194440e-4f;
+
+  /** 1/7! to 1/2!, for Horner's rule. */
+  static final float C7 = 1 / 5040f;
+
+  static final float C6 = 1 / 720f;
+  static final float C5 = 1 / 120f;
+  static final float C4 = 1 / 24f;
+  static final float C3 = 1 / 6f;
+  static final float C2 = 1 / 2f;
+
+  /** Bits of 1.0. */
+  static final int ONE = 0x3F800000;
+
+  static final int MANTISSA_BITS = 23;
+
+  private Silu() {}
+
+  static float silu(float x) {
+    float y = Math.min(Math.max(-x, -LIMIT), LIMIT);
+    float t = Math.fma(y, LOG2_E, ROUND);
+    float n = t - ROUND;
+    float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, y));
+    float p = Math.fma(r, C7, C6);
+    p = Math.fma(r, p, C5);
+    p = Math.fma(r, p, C4);
+    p = Math.fma(r, p, C3);
+    p = Math.fma(r, p, C2);
+    p = Math.fma(r, p, 1f);
+    p = Math.fma(r, p, 1f);
+    float power = Float.intBitsToFloat((Float.floatToRawIntBits(t) << MANTISSA_BITS) + ONE);
+    return x / Math.fma(p, power, 1f);
+  }
+}
