@@ -7,7 +7,8 @@ module org.sinkq.llm {
   requires jinjava;
 
   exports org.sinkq.llm;
+  exports org.sinkq.llm.generate;
   exports org.sinkq.llm.gguf;
-  exports org.sinkq.llm.text;
   exports org.sinkq.llm.safetensors;
+  exports org.sinkq.llm.text;
 }
