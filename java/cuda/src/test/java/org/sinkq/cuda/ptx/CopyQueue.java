@@ -1,0 +1,112 @@
+package org.sinkq.cuda.ptx;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.random.RandomGenerator;
+
+/**
+ * The {@code cp.async} copies of a warp. A copy lands as late as the rules allow: when its thread
+ * waits for the group that it was committed to; copies that land together do so in any order.
+ */
+final class CopyQueue {
+  private final Warp warp;
+  private final RandomGenerator random;
+  private final List<Copy> copies = new ArrayList<>();
+  private final int[] committed = new int[Lanes.WARP];
+
+  /**
+   * A copy in flight.
+   *
+   * @param bytes read; the rest up to {@code size} becomes zero
+   */
+  private record Copy(
+      int lane, int group, int to, int size, long from, int bytes, int line) {}
+
+  CopyQueue(Warp warp, RandomGenerator random) {
+    this.warp = warp;
+    this.random = random;
+  }
+
+  void reset() {
+    copies.clear();
+    java.util.Arrays.fill(committed, 0);
+  }
+
+  void issue(int lane, long to, int size, long from, int bytes) {
+    if ((to & (size - 1)) != 0) {
+      throw Space.misaligned(lane, "shared", to, size);
+    }
+    if ((from & (size - 1)) != 0) {
+      throw Space.misaligned(lane, "global", from, size);
+    }
+    int at = warp.block().shared().beginCopy(warp, lane, to, size);
+    if (bytes > 0) {
+      warp.block().grid().memory().range(lane, from, bytes, Space.Access.READ);
+    }
+    copies.add(new Copy(lane, committed[lane], at, size, from, bytes, warp.line()));
+  }
+
+  void commit(int mask) {
+    for (int m = mask; m != 0; m &= m - 1) {
+      committed[Integer.numberOfTrailingZeros(m)]++;
+    }
+  }
+
+  /** Waits until at most {@code pending} of the latest groups are in flight. */
+  void waitGroup(int mask, int pending) {
+    land(mask, pending);
+  }
+
+  /** Waits for all copies, committed or not. */
+  void waitAll(int mask) {
+    land(mask, -1);
+  }
+
+  /** Ends what is still in flight when the warp exits. */
+  void landAll() {
+    if (!copies.isEmpty()) {
+      land(-1, -1);
+    }
+  }
+
+  private void land(int mask, int pending) {
+    List<Copy> landing = new ArrayList<>();
+    for (Copy copy : copies) {
+      if ((mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending) {
+        landing.add(copy);
+      }
+    }
+    copies.removeIf(copy -> (mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending);
+    if (landing.isEmpty()) {
+      return;
+    }
+    int stamp = warp.block().clocks().tick();
+    while (!landing.isEmpty()) {
+      int choice = random.nextInt(landing.size());
+      Copy copy = landing.get(choice);
+      landing.set(choice, landing.getLast());
+      landing.removeLast();
+      land(copy, stamp);
+    }
+    warp.block().clocks().acquireCopy(warp.index(), stamp);
+  }
+
+  private void land(Copy copy, int stamp) {
+    SharedSpace shared = warp.block().shared();
+    if (copy.bytes() == copy.size()) {
+      shared.land(copy.to(), copy.size(), source(copy), stamp, copy.line());
+      return;
+    }
+    shared.land(copy.to(), copy.size(), null, stamp, copy.line());
+    if (copy.bytes() > 0) {
+      shared.overwrite(copy.to(), copy.bytes(), source(copy));
+    }
+  }
+
+  private DeviceMemory.Range source(Copy copy) {
+    return warp.block()
+        .grid()
+        .memory()
+        .range(copy.lane(), copy.from(), copy.bytes(), Space.Access.READ);
+  }
+}

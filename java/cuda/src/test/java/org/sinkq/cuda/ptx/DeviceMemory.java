@@ -1,0 +1,140 @@
+package org.sinkq.cuda.ptx;
+
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Global memory: allocations at addresses that never come again, with gaps between them, so that
+ * every access outside an allocation and every use of a freed one is noticed.
+ */
+final class DeviceMemory extends Space {
+  /** Where the first allocation lies; below are the windows of {@link GenericSpace}. */
+  static final long BASE = 0x7f10_0000_0000L;
+
+  private static final int ALIGNMENT = 256;
+
+  private final TreeMap<Long, Allocation> allocations = new TreeMap<>();
+  private final TreeMap<Long, Freed> freed = new TreeMap<>();
+  private long next = BASE;
+  private long used;
+  private Allocation last = new Allocation(0, new byte[0], "none", false);
+
+  /** One allocation, or one variable of a module. */
+  static final class Allocation {
+    final long base;
+    final byte[] data;
+    final String name;
+    final boolean readOnly;
+    final InitBits init;
+
+    private Allocation(long base, byte[] data, String name, boolean readOnly) {
+      this.base = base;
+      this.data = data;
+      this.name = name;
+      this.readOnly = readOnly;
+      init = new InitBits(data.length);
+    }
+
+    @Override
+    public String toString() {
+      return "%s [%s, %s)"
+          .formatted(name, Fault.hex(base), Fault.hex(base + data.length));
+    }
+  }
+
+  /** What is remembered of a freed allocation, for the message of a use after the free. */
+  private record Freed(int bytes, String text) {}
+
+  /** A range of an allocation. */
+  record Range(Allocation allocation, int offset) {}
+
+  Allocation allocate(long bytes, String name, boolean readOnly) {
+    if (bytes > Integer.MAX_VALUE - 64) {
+      throw new IllegalArgumentException(
+          "bytes=" + bytes + ", expected less than 2 GiB on the interpreted device");
+    }
+    Allocation allocation = new Allocation(next, new byte[(int) bytes], name, readOnly);
+    allocations.put(next, allocation);
+    next += (bytes + 2 * ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT + ALIGNMENT;
+    used += bytes;
+    return allocation;
+  }
+
+  /** Frees an allocation, or returns false where none begins at the address. */
+  boolean free(long address) {
+    Allocation allocation = allocations.remove(address);
+    if (allocation == null) {
+      return false;
+    }
+    used -= allocation.data.length;
+    freed.put(address, new Freed(allocation.data.length, allocation.toString()));
+    last = new Allocation(0, new byte[0], "none", false);
+    return true;
+  }
+
+  long used() {
+    return used;
+  }
+
+  int count() {
+    return allocations.size();
+  }
+
+  @Override
+  int locate(Warp warp, int lane, long address, int size, Access access) {
+    Allocation allocation = last;
+    long offset = address - allocation.base;
+    if (offset < 0 || offset > allocation.data.length - size) {
+      allocation = find(lane, address, size, access);
+      offset = address - allocation.base;
+      last = allocation;
+    }
+    if ((address & (size - 1)) != 0) {
+      throw misaligned(lane, "global", address, size);
+    }
+    int at = (int) offset;
+    if (access != Access.WRITE && access != Access.STRONG_WRITE) {
+      if (!allocation.init.all(at, size)) {
+        throw new Fault(
+            Fault.Kind.UNINITIALISED,
+            lane,
+            "%s of %d bytes at uninitialised global address=%s, offset=%d of %s"
+                .formatted(verb(access), size, Fault.hex(address), at, allocation));
+      }
+    }
+    if (access != Access.READ && access != Access.STRONG_READ) {
+      if (allocation.readOnly) {
+        throw new Fault(
+            Fault.Kind.ADDRESS,
+            lane,
+            "write to constant address=%s of %s".formatted(Fault.hex(address), allocation));
+      }
+      allocation.init.set(at, size);
+    }
+    bytes = allocation.data;
+    return at;
+  }
+
+  /** The allocation that a range lies in. */
+  Range range(int lane, long address, long size, Access access) {
+    Allocation allocation = find(lane, address, size, access);
+    return new Range(allocation, (int) (address - allocation.base));
+  }
+
+  private Allocation find(int lane, long address, long size, Access access) {
+    Map.Entry<Long, Allocation> below = allocations.floorEntry(address);
+    if (below != null && address - below.getKey() <= below.getValue().data.length - size) {
+      return below.getValue();
+    }
+    Map.Entry<Long, Freed> gone = freed.floorEntry(address);
+    String where = "nearest is " + (below == null ? "none" : below.getValue());
+    if (gone != null && address - gone.getKey() < gone.getValue().bytes()) {
+      where = "it was freed: " + gone.getValue().text();
+    }
+    throw new Fault(
+        Fault.Kind.ADDRESS,
+        lane,
+        "out-of-bounds %s of %d bytes at global address=%s, %s"
+            .formatted(verb(access), size, Fault.hex(address), where));
+  }
+}

@@ -1,0 +1,546 @@
+package org.sinkq.cuda.ptx;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.sinkq.DeviceException;
+import org.sinkq.cuda.CudaDevice;
+
+/**
+ * A device that interprets PTX. It behaves as the rules of CUDA allow at worst: streams run late,
+ * warps in any order, asynchronous copies land when they must. All of that follows from one seed. A
+ * kernel that the sanitizer ends leaves the device failed for good, as a sticky error does.
+ */
+public final class InterpretedDevice implements CudaDevice {
+  private static final int DEFAULT_DYNAMIC_SHARED = 48 << 10;
+  private static final int MAX_BLOCK_THREADS = 1024;
+  private static final int RESERVED_SHARED = 1 << 10;
+  private static final int SM_SHARED = 228 << 10;
+  private static final int SM_THREADS = 2048;
+  private static final int SM_BLOCKS = 32;
+  private static final int SM_REGISTERS = 64 << 10;
+
+  /** ptxas decides how many registers a kernel takes; here it is as many as kernels may. */
+  private static final int REGISTERS = 128;
+
+  private static final int LOG_ENTRIES = 1000;
+  private static final int PARSED_MODULES = 8;
+
+  private static final Map<String, PtxModule> PARSED =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, PtxModule> eldest) {
+          return size() > PARSED_MODULES;
+        }
+      };
+
+  private record Loaded(PtxModule source, ModuleMemory memory, Map<String, Entry> entries)
+      implements Module {}
+
+  private static final class Entry implements Function {
+    final Program program;
+    final int maxThreads;
+    int maxDynamicShared = DEFAULT_DYNAMIC_SHARED;
+
+    Entry(Program program, int maxThreads) {
+      this.program = program;
+      this.maxThreads = maxThreads == 0 ? MAX_BLOCK_THREADS : maxThreads;
+    }
+  }
+
+  private record Recorded(List<InterpretedStream.Work> work) implements Graph {}
+
+  private final Facts facts;
+  private final long totalBytes;
+  private final SplittableRandom random;
+  private final DeviceMemory memory = new DeviceMemory();
+  private final List<InterpretedStream> streams = new ArrayList<>();
+  private final Map<Long, Arena> pinned = new HashMap<>();
+  private final Map<Long, Long> pinnedEnds = new HashMap<>();
+  private final Deque<String> log = new ArrayDeque<>();
+  private DeviceException failure;
+  private long instructions;
+
+  /**
+   * Creates a device.
+   *
+   * @param facts what it claims to be
+   * @param totalBytes of device memory
+   * @param seed of everything that the rules leave open
+   */
+  public InterpretedDevice(Facts facts, long totalBytes, long seed) {
+    this.facts = facts;
+    this.totalBytes = totalBytes;
+    random = new SplittableRandom(seed);
+  }
+
+  /** A small device that runs any PTX up to sm_90a. */
+  public static InterpretedDevice hopper(long seed) {
+    return new InterpretedDevice(
+        new Facts("interpreted sm_90", 9, 0, 13000, 2, SM_SHARED - RESERVED_SHARED, 50L << 20),
+        1L << 30,
+        seed);
+  }
+
+  /** A small device of the first generation that the kernels support. */
+  public static InterpretedDevice ampere(long seed) {
+    return new InterpretedDevice(
+        new Facts("interpreted sm_80", 8, 0, 13000, 2, 163 << 10, 40L << 20), 1L << 30, seed);
+  }
+
+  /** The latest work that ran: launches, copies, fills, in order. */
+  public List<String> log() {
+    return List.copyOf(log);
+  }
+
+  /** Warp instructions run so far. */
+  public long instructions() {
+    return instructions;
+  }
+
+  /** Allocations that are not freed, the variables of modules included. */
+  public int allocations() {
+    return memory.count();
+  }
+
+  @Override
+  public Facts facts() {
+    return facts;
+  }
+
+  @Override
+  public MemoryInfo memory() {
+    check();
+    return new MemoryInfo(totalBytes - memory.used(), totalBytes);
+  }
+
+  @Override
+  public long allocate(long bytes) {
+    check();
+    if (bytes <= 0) {
+      throw error(1, "CUDA_ERROR_INVALID_VALUE", "allocating " + bytes + " bytes");
+    }
+    if (bytes > totalBytes - memory.used()) {
+      throw error(
+          2,
+          "CUDA_ERROR_OUT_OF_MEMORY",
+          "allocating %d bytes, free=%d, total=%d"
+              .formatted(bytes, totalBytes - memory.used(), totalBytes));
+    }
+    return memory.allocate(bytes, "allocation of " + bytes + " bytes", false).base;
+  }
+
+  @Override
+  public void free(long address) {
+    if (!memory.free(address)) {
+      throw error(1, "CUDA_ERROR_INVALID_VALUE", "freeing address=" + Fault.hex(address));
+    }
+  }
+
+  @Override
+  public MemorySegment allocatePinned(long bytes) {
+    check();
+    Arena arena = Arena.ofShared();
+    MemorySegment segment = arena.allocate(bytes, 256);
+    pinned.put(segment.address(), arena);
+    pinnedEnds.put(segment.address(), segment.address() + bytes);
+    return segment;
+  }
+
+  @Override
+  public void freePinned(MemorySegment segment) {
+    Arena arena = pinned.remove(segment.address());
+    if (arena == null) {
+      throw error(1, "CUDA_ERROR_INVALID_VALUE", "freeing host memory that is not page-locked");
+    }
+    pinnedEnds.remove(segment.address());
+    arena.close();
+  }
+
+  private boolean isPinned(MemorySegment segment) {
+    long address = segment.address();
+    return pinnedEnds.entrySet().stream()
+        .anyMatch(e -> e.getKey() <= address && address < e.getValue());
+  }
+
+  @Override
+  public void copyToDevice(long to, MemorySegment from, Stream stream) {
+    check();
+    DeviceMemory.Range range = range(to, from.byteSize(), Space.Access.WRITE);
+    // What is not page-locked has been read when the call returns.
+    MemorySegment source =
+        isPinned(from) ? from : MemorySegment.ofArray(from.toArray(ValueLayout.JAVA_BYTE));
+    queue(
+        stream,
+        "copy %d bytes to the device".formatted(from.byteSize()),
+        () -> {
+          MemorySegment.copy(
+              source, 0, MemorySegment.ofArray(range.allocation().data), range.offset(), source.byteSize());
+          range.allocation().init.set(range.offset(), (int) source.byteSize(), true);
+        });
+  }
+
+  @Override
+  public void copyToHost(MemorySegment to, long from, Stream stream) {
+    check();
+    DeviceMemory.Range range = range(from, to.byteSize(), Space.Access.READ);
+    queue(
+        stream,
+        "copy %d bytes to the host".formatted(to.byteSize()),
+        () -> {
+          for (int i = 0; i < to.byteSize(); i++) {
+            if (!range.allocation().init.get(range.offset() + i)) {
+              throw error(
+                  1,
+                  "CUDA_ERROR_INVALID_VALUE",
+                  "copying %d bytes to the host: offset=%d of %s is uninitialised"
+                      .formatted(to.byteSize(), range.offset() + i, range.allocation()));
+            }
+          }
+          MemorySegment.copy(
+              MemorySegment.ofArray(range.allocation().data), range.offset(), to, 0, to.byteSize());
+        });
+    if (!isPinned(to) && !stream(stream).capturing()) {
+      drain(stream(stream));
+      check();
+    }
+  }
+
+  @Override
+  public void copy(long to, long from, long bytes, Stream stream) {
+    check();
+    DeviceMemory.Range source = range(from, bytes, Space.Access.READ);
+    DeviceMemory.Range target = range(to, bytes, Space.Access.WRITE);
+    queue(
+        stream,
+        "copy %d bytes".formatted(bytes),
+        () -> {
+          System.arraycopy(
+              source.allocation().data,
+              source.offset(),
+              target.allocation().data,
+              target.offset(),
+              (int) bytes);
+          target
+              .allocation()
+              .init
+              .copy(target.offset(), source.allocation().init, source.offset(), (int) bytes);
+        });
+  }
+
+  @Override
+  public void fill(long to, byte value, long bytes, Stream stream) {
+    check();
+    DeviceMemory.Range range = range(to, bytes, Space.Access.WRITE);
+    queue(
+        stream,
+        "fill %d bytes".formatted(bytes),
+        () -> {
+          java.util.Arrays.fill(
+              range.allocation().data, range.offset(), range.offset() + (int) bytes, value);
+          range.allocation().init.set(range.offset(), (int) bytes, true);
+        });
+  }
+
+  private DeviceMemory.Range range(long address, long bytes, Space.Access access) {
+    try {
+      return memory.range(-1, address, bytes, access);
+    } catch (Fault fault) {
+      throw error(1, "CUDA_ERROR_INVALID_VALUE", fault.getMessage());
+    }
+  }
+
+  @Override
+  public Module load(String ptx) {
+    check();
+    try {
+      PtxModule source;
+      synchronized (PARSED) {
+        source = PARSED.computeIfAbsent(ptx, PtxParser::parse);
+      }
+      return new Loaded(source, new ModuleMemory(source, memory), new HashMap<>());
+    } catch (PtxSyntaxException e) {
+      throw error(218, "CUDA_ERROR_INVALID_PTX", e.getMessage());
+    }
+  }
+
+  @Override
+  public Function function(Module module, String name) {
+    check();
+    Loaded loaded = (Loaded) module;
+    PtxFunction source = loaded.source.functions().get(name);
+    if (source == null || !source.entry()) {
+      throw error(500, "CUDA_ERROR_NOT_FOUND", "finding entry '" + name + "'");
+    }
+    try {
+      return loaded.entries.computeIfAbsent(
+          name,
+          n ->
+              new Entry(Decoder.decode(loaded.source, n, loaded.memory), source.maxThreads()));
+    } catch (PtxSyntaxException e) {
+      throw error(218, "CUDA_ERROR_INVALID_PTX", name + ": " + e.getMessage());
+    }
+  }
+
+  @Override
+  public FunctionFacts facts(Function function) {
+    Program program = ((Entry) function).program;
+    return new FunctionFacts(REGISTERS, program.sharedBytes(), program.localBytes());
+  }
+
+  @Override
+  public void allowDynamicShared(Function function, int bytes) {
+    check();
+    Entry entry = (Entry) function;
+    if (bytes + entry.program.sharedBytes() > facts.sharedBytesPerBlock()) {
+      throw error(
+          1,
+          "CUDA_ERROR_INVALID_VALUE",
+          "allowing %d bytes of dynamic shared memory, expected at most %d"
+              .formatted(bytes, facts.sharedBytesPerBlock() - entry.program.sharedBytes()));
+    }
+    entry.maxDynamicShared = bytes;
+  }
+
+  @Override
+  public int blocksPerMultiprocessor(Function function, int blockThreads, int dynamicSharedBytes) {
+    check();
+    int shared = ((Entry) function).program.sharedBytes() + dynamicSharedBytes + RESERVED_SHARED;
+    int byThreads = Math.min(SM_THREADS, SM_REGISTERS / REGISTERS) / blockThreads;
+    return Math.min(SM_BLOCKS, Math.min(byThreads, SM_SHARED / shared));
+  }
+
+  @Override
+  public void launch(Launch launch, Stream stream) {
+    check();
+    Entry entry = (Entry) launch.function();
+    Program program = entry.program;
+    GridShape shape =
+        new GridShape(
+            launch.gridX(),
+            launch.gridY(),
+            launch.gridZ(),
+            launch.blockThreads(),
+            1,
+            1,
+            launch.dynamicSharedBytes());
+    checkShape(entry, shape);
+    if (launch.parameter().byteSize() < program.paramBytes()) {
+      throw error(
+          1,
+          "CUDA_ERROR_INVALID_VALUE",
+          "launching %s with a parameter of %d bytes, expected %d"
+              .formatted(program.name(), launch.parameter().byteSize(), program.paramBytes()));
+    }
+    byte[] params =
+        launch.parameter().asSlice(0, program.paramBytes()).toArray(ValueLayout.JAVA_BYTE);
+    queue(
+        stream,
+        "launch " + program.name(),
+        () ->
+            instructions += new Grid(program, shape, memory, params, random.nextLong()).run());
+  }
+
+  private void checkShape(Entry entry, GridShape shape) {
+    boolean grid =
+        shape.gridX() > 0
+            && shape.gridY() > 0
+            && shape.gridZ() > 0
+            && shape.gridY() < 1 << 16
+            && shape.gridZ() < 1 << 16;
+    if (!grid || shape.threads() <= 0 || shape.threads() > entry.maxThreads) {
+      throw error(
+          1,
+          "CUDA_ERROR_INVALID_VALUE",
+          "launching %s, grid=(%d,%d,%d), threads=%d, expected a grid from 1 and threads in 1..%d"
+              .formatted(
+                  entry.program.name(),
+                  shape.gridX(),
+                  shape.gridY(),
+                  shape.gridZ(),
+                  shape.threads(),
+                  entry.maxThreads));
+    }
+    if (shape.dynamicShared() > entry.maxDynamicShared) {
+      throw error(
+          1,
+          "CUDA_ERROR_INVALID_VALUE",
+          "launching %s with %d bytes of dynamic shared memory, allowed are %d"
+              .formatted(entry.program.name(), shape.dynamicShared(), entry.maxDynamicShared));
+    }
+  }
+
+  @Override
+  public Stream createStream() {
+    check();
+    InterpretedStream stream = new InterpretedStream();
+    streams.add(stream);
+    return stream;
+  }
+
+  @Override
+  public void synchronize(Stream stream) {
+    check();
+    if (stream(stream).capturing()) {
+      throw error(900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "synchronizing during a capture");
+    }
+    drain(stream(stream));
+    check();
+  }
+
+  @Override
+  public void destroy(Stream stream) {
+    drain(stream(stream));
+    streams.remove(stream(stream));
+  }
+
+  @Override
+  public Event createEvent() {
+    check();
+    return new InterpretedStream.Marker();
+  }
+
+  @Override
+  public void record(Event event, Stream stream) {
+    check();
+    stream(stream).record((InterpretedStream.Marker) event);
+  }
+
+  @Override
+  public void await(Stream stream, Event event) {
+    check();
+    stream(stream).await((InterpretedStream.Marker) event);
+  }
+
+  @Override
+  public float elapsedMillis(Event from, Event to) {
+    check();
+    InterpretedStream.Marker first = (InterpretedStream.Marker) from;
+    InterpretedStream.Marker second = (InterpretedStream.Marker) to;
+    if (!first.recorded() || !second.recorded()) {
+      throw error(400, "CUDA_ERROR_INVALID_HANDLE", "timing events that were not recorded");
+    }
+    streams.forEach(this::drain);
+    check();
+    return (second.nanos - first.nanos) / 1e6f;
+  }
+
+  @Override
+  public void destroy(Event event) {
+    // Nothing is held.
+  }
+
+  @Override
+  public void beginCapture(Stream stream) {
+    check();
+    stream(stream).beginCapture();
+  }
+
+  @Override
+  public Graph endCapture(Stream stream) {
+    check();
+    List<InterpretedStream.Work> work = stream(stream).capture();
+    if (work == null) {
+      throw error(1, "CUDA_ERROR_ILLEGAL_STATE", "ending a capture that was not begun");
+    }
+    streams.forEach(s -> s.leave(work));
+    return new Recorded(List.copyOf(work));
+  }
+
+  @Override
+  public void launch(Graph graph, Stream stream) {
+    check();
+    ((Recorded) graph).work.forEach(work -> queue(stream, work.name(), work.action()));
+  }
+
+  @Override
+  public void destroy(Graph graph) {
+    // Nothing is held.
+  }
+
+  @Override
+  public void close() {
+    streams.forEach(InterpretedStream::clear);
+    pinned.values().forEach(Arena::close);
+    pinned.clear();
+    pinnedEnds.clear();
+  }
+
+  private static InterpretedStream stream(Stream stream) {
+    return (InterpretedStream) stream;
+  }
+
+  private void queue(Stream stream, String name, Runnable action) {
+    InterpretedStream target = stream(stream);
+    target.add(
+        new InterpretedStream.Work(
+            name,
+            () -> {
+              if (log.size() == LOG_ENTRIES) {
+                log.remove();
+              }
+              log.add(name);
+              action.run();
+            }));
+    if (!target.capturing() && random.nextInt(4) == 0) {
+      drain(target);
+    }
+  }
+
+  private void drain(InterpretedStream stream) {
+    if (failure != null) {
+      stream.clear();
+      return;
+    }
+    try {
+      stream.run();
+    } catch (KernelFault fault) {
+      failure = failed(fault);
+      streams.forEach(InterpretedStream::clear);
+    } catch (DeviceException e) {
+      failure = e;
+      streams.forEach(InterpretedStream::clear);
+    }
+  }
+
+  private static DeviceException failed(KernelFault fault) {
+    int code =
+        switch (fault.kind) {
+          case ADDRESS -> 700;
+          case MISALIGNED -> 716;
+          default -> 719;
+        };
+    String name =
+        switch (fault.kind) {
+          case ADDRESS -> "CUDA_ERROR_ILLEGAL_ADDRESS";
+          case MISALIGNED -> "CUDA_ERROR_MISALIGNED_ADDRESS";
+          default -> "CUDA_ERROR_LAUNCH_FAILED";
+        };
+    return new DeviceException(code, name, fault.getMessage(), fault);
+  }
+
+  /** Throws the sticky error, if there is one. */
+  private void check() {
+    if (failure != null) {
+      throw new DeviceException(
+          failure.code(),
+          failure.codeName(),
+          failure.getMessage().substring(failure.getMessage().indexOf(": ") + 2),
+          failure);
+    }
+  }
+
+  private static DeviceException error(int code, String name, String message) {
+    return new DeviceException(code, name, message, null);
+  }
+}
