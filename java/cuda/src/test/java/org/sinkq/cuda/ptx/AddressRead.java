@@ -26,8 +26,7 @@ record AddressRead(boolean wide, int base, long offset) {
       case Operand.Variable v when space.isEmpty() ->
           new AddressRead(
               true,
-              in.readLong(
-                  new Operand.Variable(v.variable(), v.offset()), PtxType.B64),
+              in.readLong(new Operand.Variable(v.variable(), v.offset()), PtxType.B64),
               offset + GenericSpace.window(v.variable().space()));
       default -> new AddressRead(true, in.readLong(base, PtxType.B64), offset);
     };

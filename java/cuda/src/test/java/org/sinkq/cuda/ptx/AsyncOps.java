@@ -47,8 +47,7 @@ final class AsyncOps {
     boolean ignore = more && Decoder.isPredicate(i.operand(3));
     Decoder.PredicateRead ignored = ignore ? in.readPredicate(i.operand(3)) : null;
     int read =
-        in.readInt(
-            more && !ignore ? i.operand(3) : new Operand.IntLiteral(size), PtxType.U32);
+        in.readInt(more && !ignore ? i.operand(3) : new Operand.IntLiteral(size), PtxType.U32);
     return MbarrierOps.each(
         (w, lane) -> {
           int bytes = ignored != null && (ignored.of(w) >>> lane & 1) != 0 ? 0 : w.r[read + lane];
@@ -95,8 +94,7 @@ final class AsyncOps {
                 w.block().mbarriers().at(w, lane, barrier.of(w, lane))));
   }
 
-  private static void bulk(
-      Warp w, int lane, long to, long from, int size, Mbarrier mbarrier) {
+  private static void bulk(Warp w, int lane, long to, long from, int size, Mbarrier mbarrier) {
     if ((to | from | size) % BULK_ALIGNMENT != 0 || size <= 0) {
       throw new Fault(
           Fault.Kind.MISALIGNED,
@@ -112,7 +110,6 @@ final class AsyncOps {
     mbarrier.awaitCopy(
         size,
         stamp ->
-            shared.land(
-                at, size, memory.range(lane, from, size, Space.Access.READ), stamp, line));
+            shared.land(at, size, memory.range(lane, from, size, Space.Access.READ), stamp, line));
   }
 }

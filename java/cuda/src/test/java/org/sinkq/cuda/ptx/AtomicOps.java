@@ -26,8 +26,7 @@ final class AtomicOps {
     String spaceName = MemoryOps.space(i);
     AddressRead address = AddressRead.of(in, i.operand(first), spaceName);
     boolean wide = type.isLong();
-    int dst =
-        !returns ? -1 : wide ? in.writeLong(i.operand(0)) : in.writeInt(i.operand(0));
+    int dst = !returns ? -1 : wide ? in.writeLong(i.operand(0)) : in.writeInt(i.operand(0));
     int a = read(in, i.operand(first + 1), type);
     int b = operation.equals("cas") ? read(in, i.operand(first + 2), type) : -1;
     int size = type.bytes;
@@ -120,8 +119,7 @@ final class AtomicOps {
                   Float.intBitsToFloat((int) old) + Float.intBitsToFloat((int) x));
       case F64 ->
           (old, x) ->
-              Double.doubleToRawLongBits(
-                  Double.longBitsToDouble(old) + Double.longBitsToDouble(x));
+              Double.doubleToRawLongBits(Double.longBitsToDouble(old) + Double.longBitsToDouble(x));
       case F16, BF16 -> {
         Half f = HalfOps.format(type);
         yield (old, x) -> sum(f, (int) old, (int) x);

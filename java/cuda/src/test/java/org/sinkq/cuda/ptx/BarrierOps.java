@@ -25,8 +25,7 @@ final class BarrierOps {
     }
     if (i.has("sync") || i.has("arrive")) {
       int id = in.readInt(i.operand(0), PtxType.U32);
-      int threads =
-          i.operands() > 1 ? in.readInt(i.operand(1), PtxType.U32) : in.zero();
+      int threads = i.operands() > 1 ? in.readInt(i.operand(1), PtxType.U32) : in.zero();
       BlockBarrier.Completion wake = i.has("sync") ? (count, all) -> {} : null;
       return (w, mask) -> {
         if (!aligned || w.converged(mask, w.live())) {

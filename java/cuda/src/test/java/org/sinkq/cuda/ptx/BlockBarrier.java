@@ -99,7 +99,6 @@ final class BlockBarrier {
     if (expectedThreads > 0) {
       return arrivedThreads >= expectedThreads;
     }
-    return Arrays.stream(block.warps())
-        .allMatch(w -> (w.live() & ~arrivedLanes[w.index()]) == 0);
+    return Arrays.stream(block.warps()).allMatch(w -> (w.live() & ~arrivedLanes[w.index()]) == 0);
   }
 }

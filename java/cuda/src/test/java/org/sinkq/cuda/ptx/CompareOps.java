@@ -24,8 +24,7 @@ final class CompareOps {
 
   private static Op.Action setPredicate(Decoder in, Insn i) {
     boolean pair = i.operand(0) instanceof Operand.Pair;
-    int first =
-        in.predicate(pair ? ((Operand.Pair) i.operand(0)).first() : i.operand(0));
+    int first = in.predicate(pair ? ((Operand.Pair) i.operand(0)).first() : i.operand(0));
     int second = pair ? in.predicate(((Operand.Pair) i.operand(0)).second()) : -1;
     Decoder.PredicateRead c = i.operands() > 3 ? in.readPredicate(i.operand(3)) : null;
     String combine = i.has("and") ? "and" : i.has("or") ? "or" : i.has("xor") ? "xor" : "";
@@ -77,8 +76,7 @@ final class CompareOps {
       int bits = low.lanes(w);
       int more = high == null ? 0 : high.lanes(w);
       for (int l = 0; l < WARP; l++) {
-        w.ints[l] =
-            ((bits >>> l & 1) != 0 ? yes : 0) | ((more >>> l & 1) != 0 ? yes << 16 : 0);
+        w.ints[l] = ((bits >>> l & 1) != 0 ? yes : 0) | ((more >>> l & 1) != 0 ? yes << 16 : 0);
       }
       w.keepInts(dst, mask);
     };
@@ -101,14 +99,10 @@ final class CompareOps {
     } else if (type.isFloat()) {
       Half format = HalfOps.format(type);
       RealTest real = real(op);
-      test =
-          each((x, y) -> real.test(format.value(x >>> shift), format.value(y >>> shift)));
+      test = each((x, y) -> real.test(format.value(x >>> shift), format.value(y >>> shift)));
     } else if (type.bytes == 2) {
       IntPair pair = integer(op, type.isSigned());
-      test =
-          type.isSigned()
-              ? each((x, y) -> pair.test((short) x, (short) y))
-              : each(pair);
+      test = type.isSigned() ? each((x, y) -> pair.test((short) x, (short) y)) : each(pair);
     } else {
       test = ints(op, type.isSigned());
     }

@@ -19,8 +19,7 @@ final class CopyQueue {
    *
    * @param bytes read; the rest up to {@code size} becomes zero
    */
-  private record Copy(
-      int lane, int group, int to, int size, long from, int bytes, int line) {}
+  private record Copy(int lane, int group, int to, int size, long from, int bytes, int line) {}
 
   CopyQueue(Warp warp, RandomGenerator random) {
     this.warp = warp;
@@ -76,7 +75,8 @@ final class CopyQueue {
         landing.add(copy);
       }
     }
-    copies.removeIf(copy -> (mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending);
+    copies.removeIf(
+        copy -> (mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending);
     if (landing.isEmpty()) {
       return;
     }

@@ -250,7 +250,8 @@ final class Decoder {
     return switch (operand) {
       case Operand.Register r when r.type() == PtxType.PRED -> slot(r);
       case Operand.Sink s -> out.predicate();
-      default -> throw new IllegalArgumentException("operand=" + operand + ", expected a predicate");
+      default ->
+          throw new IllegalArgumentException("operand=" + operand + ", expected a predicate");
     };
   }
 
@@ -325,10 +326,7 @@ final class Decoder {
   /** Address of a shared, local or parameter variable within its space. */
   int address(PtxVariable variable) {
     return switch (variable.space()) {
-      case "shared" ->
-          variable.bytes() == 0
-              ? SharedSpace.DYNAMIC_BASE
-              : shared.get(variable);
+      case "shared" -> variable.bytes() == 0 ? SharedSpace.DYNAMIC_BASE : shared.get(variable);
       case "param" ->
           isEntryParameter(variable)
               ? ParamSpace.offset(frame.function, variable)
@@ -341,8 +339,7 @@ final class Decoder {
   }
 
   private int local(PtxVariable variable) {
-    return frame.locals.computeIfAbsent(
-        variable, v -> out.localSpace(v.bytes(), v.align()));
+    return frame.locals.computeIfAbsent(variable, v -> out.localSpace(v.bytes(), v.align()));
   }
 
   private long longAddress(PtxVariable variable) {

@@ -37,8 +37,7 @@ final class DeviceMemory extends Space {
 
     @Override
     public String toString() {
-      return "%s [%s, %s)"
-          .formatted(name, Fault.hex(base), Fault.hex(base + data.length));
+      return "%s [%s, %s)".formatted(name, Fault.hex(base), Fault.hex(base + data.length));
     }
   }
 

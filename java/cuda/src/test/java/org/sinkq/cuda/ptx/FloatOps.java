@@ -117,10 +117,8 @@ final class FloatOps {
 
   private static Lanes.Ints directed(Insn i, Half.Rounding rounding) {
     return switch (i.root()) {
-      case "add" ->
-          Lanes.each((a, b, c) -> rounded(Exact.oddSum(real(a), real(b)), rounding));
-      case "sub" ->
-          Lanes.each((a, b, c) -> rounded(Exact.oddSum(real(a), -real(b)), rounding));
+      case "add" -> Lanes.each((a, b, c) -> rounded(Exact.oddSum(real(a), real(b)), rounding));
+      case "sub" -> Lanes.each((a, b, c) -> rounded(Exact.oddSum(real(a), -real(b)), rounding));
       case "mul" -> Lanes.each((a, b, c) -> rounded(real(a) * real(b), rounding));
       case "fma" ->
           Lanes.each((a, b, c) -> rounded(Exact.oddSum(real(a) * real(b), real(c)), rounding));

@@ -26,7 +26,9 @@ final class Half {
     minExponent = 1 - maxExponent;
     for (int bits = 0; bits < values.length; bits++) {
       values[bits] =
-          fractionBits == 10 ? Float.float16ToFloat((short) bits) : Float.intBitsToFloat(bits << 16);
+          fractionBits == 10
+              ? Float.float16ToFloat((short) bits)
+              : Float.intBitsToFloat(bits << 16);
     }
   }
 

@@ -71,9 +71,7 @@ final class Insn {
   }
 
   List<Operand> group(int index) {
-    return operand(index) instanceof Operand.Group group
-        ? group.items()
-        : List.of(operand(index));
+    return operand(index) instanceof Operand.Group group ? group.items() : List.of(operand(index));
   }
 
   PtxSyntaxException unsupported() {

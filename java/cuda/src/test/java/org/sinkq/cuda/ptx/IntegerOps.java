@@ -8,7 +8,10 @@ final class IntegerOps {
 
   /** Decodes, or returns null where the opcode is another family's. */
   static Op.Action decode(Decoder in, Insn i) {
-    if (i.has("cc") || i.root().equals("addc") || i.root().equals("subc") || i.root().equals("madc")) {
+    if (i.has("cc")
+        || i.root().equals("addc")
+        || i.root().equals("subc")
+        || i.root().equals("madc")) {
       return CarryOps.decode(in, i);
     }
     PtxType type = i.type();

@@ -185,7 +185,11 @@ public final class InterpretedDevice implements CudaDevice {
         "copy %d bytes to the device".formatted(from.byteSize()),
         () -> {
           MemorySegment.copy(
-              source, 0, MemorySegment.ofArray(range.allocation().data), range.offset(), source.byteSize());
+              source,
+              0,
+              MemorySegment.ofArray(range.allocation().data),
+              range.offset(),
+              source.byteSize());
           range.allocation().init.set(range.offset(), (int) source.byteSize(), true);
         });
   }
@@ -285,8 +289,7 @@ public final class InterpretedDevice implements CudaDevice {
     try {
       return loaded.entries.computeIfAbsent(
           name,
-          n ->
-              new Entry(Decoder.decode(loaded.source, n, loaded.memory), source.maxThreads()));
+          n -> new Entry(Decoder.decode(loaded.source, n, loaded.memory), source.maxThreads()));
     } catch (PtxSyntaxException e) {
       throw error(218, "CUDA_ERROR_INVALID_PTX", name + ": " + e.getMessage());
     }
@@ -347,8 +350,7 @@ public final class InterpretedDevice implements CudaDevice {
     queue(
         stream,
         "launch " + program.name(),
-        () ->
-            instructions += new Grid(program, shape, memory, params, random.nextLong()).run());
+        () -> instructions += new Grid(program, shape, memory, params, random.nextLong()).run());
   }
 
   private void checkShape(Entry entry, GridShape shape) {

@@ -110,8 +110,7 @@ final class LogicOps {
     int result = 0;
     for (int row = 0; row < 8; row++) {
       if ((table >>> row & 1) != 0) {
-        result |=
-            ((row & 4) != 0 ? a : ~a) & ((row & 2) != 0 ? b : ~b) & ((row & 1) != 0 ? c : ~c);
+        result |= ((row & 4) != 0 ? a : ~a) & ((row & 2) != 0 ? b : ~b) & ((row & 1) != 0 ? c : ~c);
       }
     }
     return result;
@@ -224,7 +223,8 @@ final class LogicOps {
         i,
         PtxType.B32,
         Lanes.each(
-            (a, b, c) -> (int) extract(signed ? a : a & 0xffffffffL, b & 0xff, c & 0xff, 32, signed)));
+            (a, b, c) ->
+                (int) extract(signed ? a : a & 0xffffffffL, b & 0xff, c & 0xff, 32, signed)));
   }
 
   private static Op.Action extractLong(Decoder in, Insn i) {
@@ -267,8 +267,7 @@ final class LogicOps {
         long field = field(w.r[s[2] + l] & 0xff, w.r[s[3] + l] & 0xff);
         int position = Math.min(w.r[s[2] + l] & 0xff, 63);
         w.ints[l] =
-            (int)
-                ((w.r[s[1] + l] & ~field) | ((w.r[s[0] + l] & 0xffffffffL) << position & field));
+            (int) ((w.r[s[1] + l] & ~field) | ((w.r[s[0] + l] & 0xffffffffL) << position & field));
       }
       w.keepInts(dst, mask);
     };

@@ -49,8 +49,7 @@ final class MatrixOps {
       for (int t = 0; t < dst.length; t++) {
         for (int row = 0; row < ROWS; row++) {
           int lane = ROWS * t + row;
-          at[t][row] =
-              space.locate(w, lane, address.of(w, lane), 2 * ROWS, Space.Access.READ);
+          at[t][row] = space.locate(w, lane, address.of(w, lane), 2 * ROWS, Space.Access.READ);
         }
       }
       for (int t = 0; t < dst.length; t++) {

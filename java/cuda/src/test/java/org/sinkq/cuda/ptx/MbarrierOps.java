@@ -75,9 +75,7 @@ final class MbarrierOps {
     AddressRead address = AddressRead.of(in, i.operand(1), "shared");
     boolean parity = i.has("parity");
     int expected =
-        parity
-            ? in.readInt(i.operand(2), PtxType.U32)
-            : in.readLong(i.operand(2), PtxType.B64);
+        parity ? in.readInt(i.operand(2), PtxType.U32) : in.readLong(i.operand(2), PtxType.B64);
     return (w, mask) -> {
       int ended = 0;
       for (int m = mask; m != 0; m &= m - 1) {

@@ -156,9 +156,7 @@ final class MmaOps {
           }
           w.ints[lane] =
               (int)
-                  (saturate
-                      ? Math.max(Integer.MIN_VALUE, Math.min(Integer.MAX_VALUE, sum))
-                      : sum);
+                  (saturate ? Math.max(Integer.MIN_VALUE, Math.min(Integer.MAX_VALUE, sum)) : sum);
         }
         w.keepInts(d[j], -1);
       }

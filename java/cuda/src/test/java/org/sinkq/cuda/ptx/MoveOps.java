@@ -51,7 +51,8 @@ final class MoveOps {
   private static Op.Action clock(Decoder in, Insn i, String name) {
     boolean wide = Decoder.isLong(i.operand(0));
     int dst = wide ? in.writeLong(i.operand(0)) : in.writeInt(i.operand(0));
-    if (!List.of("%clock", "%clock64", "%clock_hi", "%globaltimer", "%globaltimer_lo").contains(name)) {
+    if (!List.of("%clock", "%clock64", "%clock_hi", "%globaltimer", "%globaltimer_lo")
+        .contains(name)) {
       throw new IllegalArgumentException("register=" + name + ", expected a known one");
     }
     return (w, mask) -> {

@@ -19,8 +19,7 @@ final class ParamSpace extends Space {
       throw misaligned(lane, "parameter", address, size);
     }
     if (access != Access.READ) {
-      throw new Fault(
-          Fault.Kind.ADDRESS, lane, "write to parameter address=" + Fault.hex(address));
+      throw new Fault(Fault.Kind.ADDRESS, lane, "write to parameter address=" + Fault.hex(address));
     }
     return (int) address;
   }

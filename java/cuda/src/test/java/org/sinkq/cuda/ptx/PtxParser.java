@@ -8,7 +8,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads a module: its directives, variables and function heads. Bodies are {@link BodyParser}'s. */
+/**
+ * Reads a module: its directives, variables and function heads. Bodies are {@link BodyParser}'s.
+ */
 final class PtxParser {
   private final TokenCursor in;
   private final List<PtxVariable> variables = new ArrayList<>();
@@ -179,7 +181,8 @@ final class PtxParser {
       initial = bytes(values, type);
     }
     int bytes = Math.multiplyExact(count, type.bytes);
-    return new PtxVariable(space, name, type, align == 0 ? type.bytes : align, bytes, initial, line);
+    return new PtxVariable(
+        space, name, type, align == 0 ? type.bytes : align, bytes, initial, line);
   }
 
   private static void initialiser(TokenCursor in, List<Operand> values) {
@@ -204,8 +207,7 @@ final class PtxParser {
   }
 
   private static byte[] bytes(List<Operand> values, PtxType type) {
-    ByteBuffer out =
-        ByteBuffer.allocate(values.size() * type.bytes).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer out = ByteBuffer.allocate(values.size() * type.bytes).order(ByteOrder.LITTLE_ENDIAN);
     for (Operand value : values) {
       long bits = Literals.bits(value, type);
       for (int i = 0; i < type.bytes; i++) {

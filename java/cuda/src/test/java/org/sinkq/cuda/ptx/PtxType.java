@@ -3,7 +3,9 @@ package org.sinkq.cuda.ptx;
 import java.util.HashMap;
 import java.util.Map;
 
-/** A fundamental type of PTX; what an opcode's {@code .f16x2} or a register's {@code .b32} names. */
+/**
+ * A fundamental type of PTX; what an opcode's {@code .f16x2} or a register's {@code .b32} names.
+ */
 enum PtxType {
   PRED(1, Kind.PREDICATE),
   B8(1, Kind.BITS),

@@ -120,8 +120,7 @@ final class SharedSpace extends Space {
                 Fault.hex(DYNAMIC_BASE + (long) dynamicBytes)));
   }
 
-  private void checkWriter(
-      int actor, int lane, long address, int at, int size, Access access) {
+  private void checkWriter(int actor, int lane, long address, int at, int size, Access access) {
     for (int word = at >> 2; word <= (at + size - 1) >> 2; word++) {
       int by = writer[word] & ~ATOMIC_WRITE;
       if (by != actor
@@ -135,14 +134,11 @@ final class SharedSpace extends Space {
     }
   }
 
-  private void checkReaders(
-      int actor, int lane, long address, int at, int size, Access access) {
+  private void checkReaders(int actor, int lane, long address, int at, int size, Access access) {
     for (int word = at >> 2; word <= (at + size - 1) >> 2; word++) {
       int mask = bytesOf(word, at, size);
       for (int by = 0, k = word; by < clocks.actors(); by++, k += words) {
-        if (by != actor
-            && !clocks.ordered(actor, by, readStamp[k])
-            && (readBytes[k] & mask) != 0) {
+        if (by != actor && !clocks.ordered(actor, by, readStamp[k]) && (readBytes[k] & mask) != 0) {
           throw hazard(lane, address, size, access, "read", by, readLine[k]);
         }
       }

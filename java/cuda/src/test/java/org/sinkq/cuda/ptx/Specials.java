@@ -6,10 +6,31 @@ import java.util.Set;
 final class Specials {
   private static final Set<String> NAMES =
       Set.of(
-          "%tid.x", "%tid.y", "%tid.z", "%ntid.x", "%ntid.y", "%ntid.z", "%ctaid.x", "%ctaid.y",
-          "%ctaid.z", "%nctaid.x", "%nctaid.y", "%nctaid.z", "%laneid", "%warpid", "%nwarpid",
-          "%smid", "%nsmid", "%lanemask_eq", "%lanemask_le", "%lanemask_lt", "%lanemask_ge",
-          "%lanemask_gt", "%dynamic_smem_size", "%total_smem_size", "%cluster_ctarank",
+          "%tid.x",
+          "%tid.y",
+          "%tid.z",
+          "%ntid.x",
+          "%ntid.y",
+          "%ntid.z",
+          "%ctaid.x",
+          "%ctaid.y",
+          "%ctaid.z",
+          "%nctaid.x",
+          "%nctaid.y",
+          "%nctaid.z",
+          "%laneid",
+          "%warpid",
+          "%nwarpid",
+          "%smid",
+          "%nsmid",
+          "%lanemask_eq",
+          "%lanemask_le",
+          "%lanemask_lt",
+          "%lanemask_ge",
+          "%lanemask_gt",
+          "%dynamic_smem_size",
+          "%total_smem_size",
+          "%cluster_ctarank",
           "%cluster_nctarank");
 
   private Specials() {}

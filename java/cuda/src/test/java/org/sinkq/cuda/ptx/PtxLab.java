@@ -1,0 +1,141 @@
+package org.sinkq.cuda.ptx;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Locale;
+import org.sinkq.cuda.CudaDevice;
+
+/** Runs small PTX programs for the tests of this package. */
+final class PtxLab {
+  static final String HEADER = ".version 9.0\n.target sm_90a\n.address_size 64\n";
+
+  private PtxLab() {}
+
+  /**
+   * An entry {@code test(in, out, n)} with addresses in %in and %out; declares the usual registers.
+   */
+  static String entry(String body) {
+    return HEADER
+        + """
+        .visible .entry test(.param .u64 p_in, .param .u64 p_out, .param .u32 p_n)
+        {
+        .reg .pred %p<16>;
+        .reg .b16 %h<16>;
+        .reg .b32 %r<64>;
+        .reg .f32 %f<16>;
+        .reg .f64 %fd<8>;
+        .reg .b64 %rd<32>;
+        .reg .b64 %in, %out;
+        .reg .b32 %t, %n;
+        ld.param.u64 %in, [p_in];
+        ld.param.u64 %out, [p_out];
+        ld.param.u32 %n, [p_n];
+        mov.u32 %t, %tid.x;
+        """
+        + body
+        + "\nret;\n}\n";
+  }
+
+  /** What a run needs besides its text. */
+  record Setup(int blocks, int threads, int dynamicShared, long seed) {
+    static Setup of(int threads) {
+      return new Setup(1, threads, 0, 1);
+    }
+  }
+
+  /**
+   * Runs an entry {@code test} on 64-bit words.
+   *
+   * @param out number of words that it writes
+   */
+  static long[] run(String ptx, Setup setup, long[] in, int out) {
+    try (InterpretedDevice device = InterpretedDevice.hopper(setup.seed());
+        Arena arena = Arena.ofConfined()) {
+      CudaDevice.Stream stream = device.createStream();
+      long from = device.allocate(Math.max(in.length, 1) * 8L);
+      long to = device.allocate(Math.max(out, 1) * 8L);
+      if (in.length > 0) {
+        device.copyToDevice(from, arena.allocateFrom(ValueLayout.JAVA_LONG, in), stream);
+      }
+      device.fill(to, (byte) 0, Math.max(out, 1) * 8L, stream);
+      CudaDevice.Function function = device.function(device.load(ptx), "test");
+      if (setup.dynamicShared() > 48 << 10) {
+        device.allowDynamicShared(function, setup.dynamicShared());
+      }
+      MemorySegment parameter = arena.allocate(24, 8);
+      parameter.set(ValueLayout.JAVA_LONG, 0, from);
+      parameter.set(ValueLayout.JAVA_LONG, 8, to);
+      parameter.set(ValueLayout.JAVA_INT, 16, in.length);
+      device.launch(
+          new CudaDevice.Launch(
+              function, setup.blocks(), 1, 1, setup.threads(), setup.dynamicShared(), parameter),
+          stream);
+      MemorySegment result = arena.allocate(Math.max(out, 1) * 8L, 8);
+      device.copyToHost(result, to, stream);
+      return result.toArray(ValueLayout.JAVA_LONG);
+    }
+  }
+
+  /**
+   * Runs one instruction {@code op %d, %a, %b, %c;} on rows of operands.
+   *
+   * @param types of result and sources, such as {@code "b32 b32 b32"}; {@code pred} is one too
+   * @param rows operands of each execution, one row a thread
+   * @return the results' bits, zero-extended
+   */
+  static long[] each(String op, String types, long[][] rows) {
+    return sequence(op + " " + operands(types) + ";", types, rows);
+  }
+
+  private static String operands(String types) {
+    int count = types.split(" ", -1).length;
+    return String.join(", ", java.util.List.of("%d", "%a", "%b", "%c", "%e").subList(0, count));
+  }
+
+  /** Like {@link #each} for code that names the operands itself. */
+  static long[] sequence(String code, String types, long[][] rows) {
+    String[] type = types.split(" ", -1);
+    String[] names = {"%d", "%a", "%b", "%c", "%e"};
+    StringBuilder body = new StringBuilder();
+    for (int k = 0; k < type.length; k++) {
+      body.append(".reg .%s %s;\n".formatted(type[k], names[k]));
+    }
+    body.append(
+        """
+        mov.u32 %r0, %ctaid.x;
+        mov.u32 %r1, %ntid.x;
+        mad.lo.s32 %r0, %r0, %r1, %t;
+        """);
+    int sources = type.length - 1;
+    body.append("mul.wide.u32 %rd0, %r0, ").append(8 * sources).append(";\n");
+    body.append("add.s64 %rd0, %in, %rd0;\n");
+    for (int k = 0; k < sources; k++) {
+      boolean predicate = type[k + 1].equals("pred");
+      String bits = predicate ? "b32" : bits(type[k + 1]);
+      String to = predicate ? "%r2" : names[k + 1];
+      body.append("ld.global.%s %s, [%%rd0+%d];\n".formatted(bits, to, 8 * k));
+      if (predicate) {
+        body.append("setp.ne.b32 ").append(names[k + 1]).append(", %r2, 0;\n");
+      }
+    }
+    body.append("mul.wide.u32 %rd1, %r0, 8;\nadd.s64 %rd1, %out, %rd1;\n");
+    body.append(code).append('\n');
+    if (type[0].equals("pred")) {
+      body.append("selp.b32 %r3, 1, 0, %d;\nst.global.b32 [%rd1], %r3;\n");
+    } else {
+      body.append("st.global.").append(bits(type[0])).append(" [%rd1], %d;\n");
+    }
+    long[] in = java.util.Arrays.stream(rows).flatMapToLong(java.util.Arrays::stream).toArray();
+    int threads = Math.min(256, rows.length);
+    if (rows.length % threads != 0) {
+      throw new IllegalArgumentException("rows=" + rows.length + ", expected a multiple of 256");
+    }
+    Setup setup = new Setup(rows.length / threads, threads, 0, 1);
+    return run(entry(body.toString()), setup, in, rows.length);
+  }
+
+  private static String bits(String type) {
+    return "b" + PtxType.named(type.toLowerCase(Locale.ROOT)).bits();
+  }
+}
