@@ -12,6 +12,9 @@ public final class BrokenEngines {
 
   /** An engine whose methods must not be reached. */
   public abstract static class Unusable implements EngineProvider {
+    /** For subclasses. */
+    protected Unusable() {}
+
     @Override
     public int priority() {
       return 1000;

@@ -8,6 +8,7 @@ import java.util.List;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
+import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
@@ -75,7 +76,7 @@ public abstract class ScriptContract {
             Tuple.of(3, Kind.TRUNCATE),
             Tuple.of(1, Kind.CLOSE));
     Arbitrary<Integer> number = Arbitraries.integers().between(0, 9999);
-    return Combinators.combine(kinds, number, number).as(Op::new).list().ofMaxSize(25);
+    return Combinators.combine(kinds, number, number).as(Op::new).list().ofMinSize(4).ofMaxSize(30);
   }
 
   @Provide
@@ -86,12 +87,12 @@ public abstract class ScriptContract {
             Arbitraries.of(KvCodec.INT2, KvCodec.INT2, KvCodec.INT4, KvCodec.FP16),
             Arbitraries.integers().between(1, 6),
             Arbitraries.integers().between(0, 6),
-            Arbitraries.integers().between(3, 30),
+            Arbitraries.integers().between(6, 40),
             Arbitraries.of(Data.Style.NORMAL, Data.Style.OUTLIERS, Data.Style.TIES))
         .as(Setting::new);
   }
 
-  @Property(tries = 60)
+  @Property(tries = 120, edgeCases = EdgeCasesMode.NONE)
   void scriptsMatchTheOracle(
       @ForAll("settings") Setting s, @ForAll("scripts") List<Op> script, @ForAll long seed) {
     ModelShape shape = ModelShape.of(LAYERS, 2, 1, DIM);
