@@ -1,6 +1,7 @@
 package org.sinkq.concurrent;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -135,6 +136,23 @@ class WorkerPoolTest {
       Thread.sleep(1);
     }
     assertTrue(!alive("closing"));
+  }
+
+  @Test
+  void holdersShareATeamUntilTheLastOneCloses() {
+    WorkerPool first = WorkerPool.shared(7);
+    WorkerPool second = WorkerPool.shared(7);
+    assertSame(first, second);
+    first.close();
+    AtomicIntegerArray runs = new AtomicIntegerArray(100);
+    second.run(100, (index, worker) -> runs.incrementAndGet(index));
+    for (int i = 0; i < 100; i++) {
+      assertEquals(1, runs.get(i));
+    }
+    second.close();
+    WorkerPool next = WorkerPool.shared(7);
+    assertNotSame(first, next);
+    next.close();
   }
 
   private static boolean alive(String name) {
