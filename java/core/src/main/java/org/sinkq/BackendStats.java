@@ -1,14 +1,16 @@
 package org.sinkq;
 
 /**
- * A snapshot of a backend's use.
+ * A snapshot of a backend's use. Pages and sinks of open plans are counted as the plans have left
+ * them so far, tokens as committed.
  *
  * @param sequences open sequences
  * @param maxSequences sequences that can be open at a time
  * @param pages pages in use; a page holds one group of tokens for all layers and heads
  * @param maxPages pages in all
  * @param tokens committed tokens of all sequences
- * @param allocatedBytes everything the backend has allocated: pages, rows, index tables
+ * @param allocatedBytes everything the backend holds for its lifetime: pages, rows, index tables;
+ *     what an engine's threads and a step in progress work in comes on top
  * @param usedBytes the part of it that open sequences occupy
  * @param fp16Bytes what an fp16 cache would take for the same tokens
  * @param sinkTokens tokens in pools, summed over sequences, layers and heads

@@ -110,8 +110,9 @@ final class EnginePlan implements AttentionPlan {
       engineStep.rollback();
     } finally {
       backend.engineLock.unlock();
+      // Even if the device is gone, pages and sequences must not be.
+      backend.rollback(members, step);
     }
-    backend.rollback(members, step);
   }
 
   @Override

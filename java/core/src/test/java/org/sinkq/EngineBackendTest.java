@@ -89,7 +89,7 @@ class EngineBackendTest {
 
             @Override
             public void rollback() {
-              step[0].rollback();
+              call(step[0]::rollback);
             }
           };
         }
@@ -180,6 +180,16 @@ class EngineBackendTest {
           provider.failure = null;
           assertThrows(InvalidArgumentException.class, () -> run(plan, 60));
         }
+        // The device is gone, and even ending the step fails: indices come back all the same.
+        failing(
+            backend,
+            failure,
+            () -> {
+              provider.failure = null;
+              AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, 60));
+              provider.failure = failure;
+              plan.close();
+            });
         step(backend, sequence, 1);
         sequence.truncate(80);
       }

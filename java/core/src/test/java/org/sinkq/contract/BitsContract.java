@@ -1,15 +1,24 @@
 package org.sinkq.contract;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.sinkq.AttentionBackend;
+import org.sinkq.AttentionBackends;
+import org.sinkq.AttentionMetadata;
+import org.sinkq.AttentionPlan;
+import org.sinkq.BackendConfig;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
+import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.SinkPolicy;
+import org.sinkq.TensorView;
 
 /** Codes, scales, masks, sink tables and dense rows are those of the oracle, bit for bit. */
 public abstract class BitsContract {
@@ -101,6 +110,37 @@ public abstract class BitsContract {
       }
     }
     return all;
+  }
+
+  /**
+   * Scores are sums of keys as stored. Both of the first keys round to 1; as handed over, the
+   * second one would be smaller.
+   */
+  @Test
+  void scoresAreThoseOfRoundedKeys() {
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(32)
+            .windowTokens(0)
+            .firstSinkLayer(0)
+            .sinks(new SinkPolicy(1, 0))
+            .capacityTokens(64)
+            .build();
+    float[] k = new float[32 * 64];
+    for (int t = 0; t < 32; t++) {
+      k[t * 64 + 5] = t == 0 ? 1.0004f : t == 1 ? -1.0002f : 5;
+    }
+    try (AttentionBackend backend =
+        AttentionBackends.open(
+            BackendConfig.of(ModelShape.of(1, 1, 1, 64), spec).withEngine(engine()))) {
+      KvSequence sequence = backend.newSequence();
+      TensorView x = TensorView.of(k, 32, 1, 64);
+      try (AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, 32))) {
+        plan.run(0, x, x, x, TensorView.of(new float[k.length], 32, 1, 64));
+        plan.commit();
+      }
+      assertArrayEquals(new int[] {0}, sequence.sinkPositions(0, 0));
+    }
   }
 
   @Test
