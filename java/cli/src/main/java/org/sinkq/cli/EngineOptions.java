@@ -1,0 +1,58 @@
+package org.sinkq.cli;
+
+import java.util.List;
+import org.sinkq.AttentionBackends;
+import org.sinkq.BackendConfig;
+import org.sinkq.EngineStatus;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.ModelShape;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Which engine runs, and on how many threads. */
+final class EngineOptions {
+  private static final int MAX_THREADS = 1024;
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec;
+
+  @Option(
+      names = "--engine",
+      paramLabel = "NAME",
+      defaultValue = BackendConfig.AUTO,
+      description = "Engine, or auto for the best that runs here (see 'sinkq doctor').")
+  private String engine;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Threads on the CPU (default: one for each processor).")
+  private int threads;
+
+  /** Refuses names and numbers that can never work; what cannot run here is found on opening. */
+  void check() {
+    List<String> names = AttentionBackends.probe().stream().map(EngineStatus::name).toList();
+    if (!engine.equals(BackendConfig.AUTO) && !names.contains(engine)) {
+      String known = BackendConfig.AUTO + ", " + String.join(", ", names);
+      throw new ParameterException(
+          spec.commandLine(), "--engine=" + engine + ", expected one of " + known);
+    }
+    if (threads < 0 || threads > MAX_THREADS) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--threads=" + threads + ", expected 0 (one for each processor) to " + MAX_THREADS);
+    }
+  }
+
+  /** Threads, with 0 resolved. */
+  int threads() {
+    return threads == 0 ? Runtime.getRuntime().availableProcessors() : threads;
+  }
+
+  BackendConfig config(ModelShape shape, KvCacheSpec cache) {
+    return new BackendConfig(shape, cache, engine, threads());
+  }
+}
