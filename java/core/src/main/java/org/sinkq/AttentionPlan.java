@@ -16,9 +16,10 @@ public interface AttentionPlan extends AutoCloseable {
    * @param k [tokens, numKvHeads, headDim] after RoPE
    * @param v [tokens, numKvHeads, headDim]
    * @param out [tokens, numQoHeads, headDim], overwritten
-   * @throws InvalidArgumentException if a shape does not fit, or a key or value is not finite or
-   *     beyond the fp16 range (layer, head and position are named); in the latter case the step is
-   *     rolled back
+   * @throws InvalidArgumentException if a shape or the memory does not fit, and the plan stays
+   *     open; or if a key or value is not finite or beyond the range of the layer's rows, fp16
+   *     unless its codec is FP32 (layer, head and position are named), or the engine cannot reach
+   *     the memory, and the step is rolled back
    */
   void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out);
 

@@ -27,6 +27,11 @@ record Capacity(int pages, long pageBytes, int sequences, long sequenceBytes) {
     long sequenceBytes =
         footprint.perSequence() + SinkTable.byteSize(geometry.sinks(), heads) + INDEX_BYTES;
     int sequences = spec.maxSequences();
+    require(
+        sequenceBytes <= Long.MAX_VALUE / 4 / sequences,
+        "maxSequences=%d of %d bytes each, expected fewer than 2^61 bytes in all",
+        sequences,
+        sequenceBytes);
     if (spec.capacityTokens() > 0) {
       long pages = (long) sequences * Math.max(1, geometry.pagesFor(spec.capacityTokens()));
       require(

@@ -1,12 +1,9 @@
 package org.sinkq.contract;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -15,13 +12,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionBackends;
-import org.sinkq.AttentionMetadata;
-import org.sinkq.AttentionPlan;
 import org.sinkq.BackendConfig;
 import org.sinkq.KvCacheSpec;
-import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
-import org.sinkq.TensorView;
 
 /** Steps of several sequences, and several steps at a time. */
 public abstract class BatchContract {
@@ -85,89 +78,43 @@ public abstract class BatchContract {
     }
   }
 
-  /** One sequence's rows of a script, the same whatever else runs beside it. */
-  private record Script(long seed, int[] rows) {
-    TensorView tensor(int step, int layer, int kind, int heads) {
-      Random random = new Random(seed * 7919 + step * 31L + layer * 7L + kind);
-      float[] x = new float[rows[step] * heads * DIM];
-      for (int i = 0; i < x.length; i++) {
-        x[i] = (float) random.nextGaussian();
-      }
-      return TensorView.of(x, rows[step], heads, DIM);
-    }
-  }
-
-  /** Runs scripts side by side, one step of each in a plan; returns every result of each. */
-  private static List<List<float[]>> run(AttentionBackend backend, List<Script> scripts) {
-    List<KvSequence> sequences = new ArrayList<>();
-    List<List<float[]>> results = new ArrayList<>();
-    for (int s = 0; s < scripts.size(); s++) {
-      sequences.add(backend.newSequence());
-      results.add(new ArrayList<>());
-    }
-    for (int step = 0; step < scripts.getFirst().rows.length; step++) {
-      int[] indptr = new int[scripts.size() + 1];
-      for (int s = 0; s < scripts.size(); s++) {
-        indptr[s + 1] = indptr[s] + scripts.get(s).rows[step];
-      }
-      try (AttentionPlan plan = backend.plan(new AttentionMetadata(sequences, indptr))) {
-        for (int layer = 0; layer < LAYERS; layer++) {
-          TensorView[] packed = new TensorView[3];
-          for (int kind = 0; kind < 3; kind++) {
-            packed[kind] = pack(scripts, step, layer, kind, indptr);
-          }
-          int rows = indptr[scripts.size()];
-          float[] out = new float[rows * 4 * DIM];
-          plan.run(layer, packed[0], packed[1], packed[2], TensorView.of(out, rows, 4, DIM));
-          for (int s = 0; s < scripts.size(); s++) {
-            results
-                .get(s)
-                .add(Arrays.copyOfRange(out, indptr[s] * 4 * DIM, indptr[s + 1] * 4 * DIM));
-          }
-        }
-        plan.commit();
-      }
-    }
-    sequences.forEach(KvSequence::close);
-    return results;
-  }
-
-  private static TensorView pack(
-      List<Script> scripts, int step, int layer, int kind, int[] indptr) {
-    int heads = kind == 0 ? 4 : 2;
-    int rows = indptr[scripts.size()];
-    float[] all = new float[rows * heads * DIM];
-    for (int s = 0; s < scripts.size(); s++) {
-      float[] part =
-          (float[])
-              scripts.get(s).tensor(step, layer, kind, heads).segment().heapBase().orElseThrow();
-      System.arraycopy(part, 0, all, indptr[s] * heads * DIM, part.length);
-    }
-    return TensorView.of(all, rows, heads, DIM);
-  }
-
-  private static void assertSame(List<float[]> expected, List<float[]> actual) {
-    assertEquals(expected.size(), actual.size());
-    for (int i = 0; i < expected.size(); i++) {
-      assertArrayEquals(expected.get(i), actual.get(i), "result " + i);
-    }
-  }
-
-  private static final List<Script> SCRIPTS =
+  private static final List<BatchRun.Script> SCRIPTS =
       List.of(
-          new Script(1, new int[] {70, 1, 1, 40, 1}),
-          new Script(2, new int[] {1, 1, 90, 1, 5}),
-          new Script(3, new int[] {33, 47, 1, 1, 1}));
+          new BatchRun.Script(1, new int[] {70, 1, 1, 40, 1}),
+          new BatchRun.Script(2, new int[] {1, 1, 90, 1, 5}),
+          new BatchRun.Script(3, new int[] {33, 47, 1, 1, 1}));
 
   @Test
   void neighboursDoNotChangeASequencesBits() {
     try (AttentionBackend backend = backend(3)) {
-      List<List<float[]>> together = run(backend, SCRIPTS);
+      List<List<float[]>> together = BatchRun.run(backend, SCRIPTS);
       for (int s = 0; s < SCRIPTS.size(); s++) {
-        assertSame(run(backend, List.of(SCRIPTS.get(s))).getFirst(), together.get(s));
+        BatchRun.assertSame(
+            BatchRun.run(backend, List.of(SCRIPTS.get(s))).getFirst(), together.get(s));
       }
-      List<List<float[]>> reversed = run(backend, SCRIPTS.reversed());
-      assertSame(together.getFirst(), reversed.getLast());
+      List<List<float[]>> reversed = BatchRun.run(backend, SCRIPTS.reversed());
+      BatchRun.assertSame(together.getFirst(), reversed.getLast());
+    }
+  }
+
+  /** Also where the pages of one of them are divided among workers. */
+  @Test
+  void neighboursOfALongSequenceDoNotChangeItsBits() {
+    ModelShape shape = ModelShape.of(1, 2, 1, 64);
+    KvCacheSpec spec = KvCacheSpec.builder().capacityTokens(2600).maxSequences(3).build();
+    BackendConfig config = BackendConfig.of(shape, spec).withEngine(engine()).withThreads(3);
+    List<BatchRun.Script> scripts =
+        List.of(
+            new BatchRun.Script(4, new int[] {2300, 1, 2}),
+            new BatchRun.Script(5, new int[] {1, 40, 1}),
+            new BatchRun.Script(6, new int[] {170, 1, 1}));
+    try (AttentionBackend backend = AttentionBackends.open(config);
+        AttentionBackend single = AttentionBackends.open(config.withThreads(1))) {
+      List<List<float[]>> together = BatchRun.run(backend, scripts);
+      for (int s = 0; s < scripts.size(); s++) {
+        List<float[]> alone = BatchRun.run(single, List.of(scripts.get(s))).getFirst();
+        BatchRun.assertSame(alone, together.get(s));
+      }
     }
   }
 
@@ -176,10 +123,10 @@ public abstract class BatchContract {
   void threadsDoNotChangeBits(int threads) {
     try (AttentionBackend one = backend(1);
         AttentionBackend many = backend(threads)) {
-      List<List<float[]>> expected = run(one, SCRIPTS);
-      List<List<float[]>> actual = run(many, SCRIPTS);
+      List<List<float[]>> expected = BatchRun.run(one, SCRIPTS);
+      List<List<float[]>> actual = BatchRun.run(many, SCRIPTS);
       for (int s = 0; s < SCRIPTS.size(); s++) {
-        assertSame(expected.get(s), actual.get(s));
+        BatchRun.assertSame(expected.get(s), actual.get(s));
       }
     }
   }
@@ -188,14 +135,14 @@ public abstract class BatchContract {
   void callersOnSeveralThreadsGetTheSameBits() throws Exception {
     try (AttentionBackend backend = backend(2);
         ExecutorService callers = Executors.newFixedThreadPool(3)) {
-      List<List<float[]>> expected = run(backend, SCRIPTS);
+      List<List<float[]>> expected = BatchRun.run(backend, SCRIPTS);
       for (int round = 0; round < 5; round++) {
         List<Future<List<List<float[]>>>> running = new ArrayList<>();
-        for (Script script : SCRIPTS) {
-          running.add(callers.submit(() -> run(backend, List.of(script))));
+        for (BatchRun.Script script : SCRIPTS) {
+          running.add(callers.submit(() -> BatchRun.run(backend, List.of(script))));
         }
         for (int s = 0; s < SCRIPTS.size(); s++) {
-          assertSame(expected.get(s), running.get(s).get().getFirst());
+          BatchRun.assertSame(expected.get(s), running.get(s).get().getFirst());
         }
       }
       assertEquals(0, backend.stats().pages());

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -13,8 +14,12 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
+import net.jqwik.api.constraints.IntRange;
+import org.sinkq.AttentionBackend;
+import org.sinkq.AttentionBackends;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
+import org.sinkq.BackendConfig;
 import org.sinkq.BackendStats;
 import org.sinkq.CapacityExhaustedException;
 import org.sinkq.InvalidArgumentException;
@@ -90,6 +95,41 @@ public abstract class ScriptContract {
             Arbitraries.integers().between(6, 40),
             Arbitraries.of(Data.Style.NORMAL, Data.Style.OUTLIERS, Data.Style.TIES))
         .as(Setting::new);
+  }
+
+  /** Which sequences share a step, and how many threads there are, changes no bit of a result. */
+  @Property(tries = 20, edgeCases = EdgeCasesMode.NONE)
+  void companyAndThreadsDoNotChangeBits(
+      @ForAll long seed,
+      @ForAll @IntRange(min = 1, max = 6) int steps,
+      @ForAll @IntRange(min = 1, max = MAX_SEQUENCES) int sequences,
+      @ForAll @IntRange(min = 2, max = 5) int threads) {
+    Random random = new Random(seed);
+    List<BatchRun.Script> scripts = new ArrayList<>();
+    for (int s = 0; s < sequences; s++) {
+      int[] rows = new int[steps];
+      for (int i = 0; i < steps; i++) {
+        rows[i] = 1 + (random.nextBoolean() ? random.nextInt(4) : random.nextInt(100));
+      }
+      scripts.add(new BatchRun.Script(random.nextLong(), rows));
+    }
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(32)
+            .windowTokens(random.nextInt(40))
+            .firstSinkLayer(1)
+            .capacityTokens(700)
+            .maxSequences(MAX_SEQUENCES)
+            .build();
+    BackendConfig config =
+        BackendConfig.of(ModelShape.of(LAYERS, 3, 1, DIM), spec).withEngine(engine());
+    try (AttentionBackend one = AttentionBackends.open(config.withThreads(1));
+        AttentionBackend many = AttentionBackends.open(config.withThreads(threads))) {
+      List<List<float[]>> together = BatchRun.run(many, scripts);
+      for (int s = 0; s < sequences; s++) {
+        BatchRun.assertSame(BatchRun.run(one, List.of(scripts.get(s))).getFirst(), together.get(s));
+      }
+    }
   }
 
   @Property(tries = 120, edgeCases = EdgeCasesMode.NONE)
