@@ -331,35 +331,43 @@ final class EngineBackend implements AttentionBackend {
 
   @Override
   public BackendStats stats() {
+    List<SinkTable> tables;
+    int usedSlots;
+    int usedPages;
+    long committed;
     lock.lock();
     try {
       require(!closed, "backend=closed, expected an open one");
-      long sinks = 0;
-      long spilled = 0;
-      int frozen = 0;
-      for (EngineSequence sequence : sequences) {
-        SinkTable table = sequence.state().sinks();
-        for (int h = 0; h < table.heads(); h++) {
-          sinks += table.poolSize(h);
-          spilled += table.spillSize(h);
-          frozen += table.isFrozen(h) ? 1 : 0;
-        }
-      }
-      return new BackendStats(
-          slots.used(),
-          slots.capacity(),
-          pages.used(),
-          pages.capacity(),
-          tokens,
-          capacity.allocatedBytes(),
-          pages.used() * capacity.pageBytes() + slots.used() * capacity.sequenceBytes(),
-          tokens * geometry.shape().fp16BytesPerToken(),
-          sinks,
-          spilled,
-          frozen);
+      tables = sequences.stream().map(sequence -> sequence.state().sinks()).toList();
+      usedSlots = slots.used();
+      usedPages = pages.used();
+      committed = tokens;
     } finally {
       lock.unlock();
     }
+    // Thousands of tables take milliseconds; nobody has to wait for that.
+    long sinks = 0;
+    long spilled = 0;
+    int frozen = 0;
+    for (SinkTable table : tables) {
+      for (int h = 0; h < table.heads(); h++) {
+        sinks += table.poolSize(h);
+        spilled += table.spillSize(h);
+        frozen += table.isFrozen(h) ? 1 : 0;
+      }
+    }
+    return new BackendStats(
+        usedSlots,
+        slots.capacity(),
+        usedPages,
+        pages.capacity(),
+        committed,
+        capacity.allocatedBytes(),
+        usedPages * capacity.pageBytes() + usedSlots * capacity.sequenceBytes(),
+        committed * geometry.shape().fp16BytesPerToken(),
+        sinks,
+        spilled,
+        frozen);
   }
 
   @Override

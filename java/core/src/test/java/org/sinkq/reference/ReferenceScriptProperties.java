@@ -1,4 +1,6 @@
-package org.sinkq.contract;
+package org.sinkq.reference;
+
+import org.sinkq.contract.ScriptContract;
 
 /** Random scripts on the reference engine. */
 class ReferenceScriptProperties extends ScriptContract {

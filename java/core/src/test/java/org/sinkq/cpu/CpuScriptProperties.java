@@ -1,4 +1,6 @@
-package org.sinkq.contract;
+package org.sinkq.cpu;
+
+import org.sinkq.contract.ScriptContract;
 
 /** Random scripts on the CPU engine. */
 class CpuScriptProperties extends ScriptContract {

@@ -1,4 +1,6 @@
-package org.sinkq.contract;
+package org.sinkq.reference;
+
+import org.sinkq.contract.EngineContract;
 
 /** The contract on the reference engine. */
 class ReferenceContractTest extends EngineContract {

@@ -1,4 +1,6 @@
-package org.sinkq.contract;
+package org.sinkq.cpu;
+
+import org.sinkq.contract.EngineContract;
 
 /** The contract on the CPU engine. */
 class CpuContractTest extends EngineContract {
