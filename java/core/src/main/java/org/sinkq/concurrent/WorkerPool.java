@@ -29,6 +29,7 @@ public final class WorkerPool implements AutoCloseable {
   }
 
   private static final int SPINS = 20_000;
+  private static final int SPINS_BEFORE_YIELD = 1_000;
 
   /** Shared teams by their number of threads; also guards {@link #users}. */
   private static final Map<Integer, WorkerPool> SHARED = new HashMap<>();
@@ -170,8 +171,13 @@ public final class WorkerPool implements AutoCloseable {
     }
 
     void await() {
-      while (pending.get() > 0) {
-        Thread.onSpinWait();
+      for (int spins = 0; pending.get() > 0; spins++) {
+        if (spins < SPINS_BEFORE_YIELD) {
+          Thread.onSpinWait();
+        } else {
+          // On a busy machine the worker we wait for may be waiting for our processor.
+          Thread.yield();
+        }
       }
     }
 
