@@ -170,6 +170,7 @@ public final class WorkerPool implements AutoCloseable {
       }
     }
 
+    @SuppressWarnings("ThreadPriorityCheck") // a hint that costs nothing where nobody waits
     void await() {
       for (int spins = 0; pending.get() > 0; spins++) {
         if (spins < SPINS_BEFORE_YIELD) {
