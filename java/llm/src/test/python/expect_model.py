@@ -1,5 +1,8 @@
 """Greedy continuations and logits of a GGUF model by transformers, in binary32 on the CPU.
 
+Takes the first COUNT prompts whose continuation never comes to a near tie between two tokens, which any
+rounding may decide either way.
+
 usage: expect_model.py MODEL.gguf OUT.properties
 """
 
@@ -11,11 +14,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 PROMPTS = [
     "The history of the lighthouse begins",
-    "Q: What is the capital of France?\nA:",
     "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",
+    "Water boils at 100 degrees",
+    "import numpy as np\n\ndef mean(values):\n",
+    "Dear Sir or Madam,\n\nI am writing to",
+    "The three states of matter are",
+    "Photosynthesis is the process by which plants",
 ]
+COUNT = 3
 NEW_TOKENS = 64
 TOP = 10
+MIN_MARGIN = 0.01
 
 
 def escape(text):
@@ -29,7 +38,8 @@ def main(model_path, out_path):
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
     model.eval()
     lines = ["# Made by expect_model.py; see src/test/python/README.md."]
-    for i, prompt in enumerate(PROMPTS):
+    i = 0
+    for prompt in PROMPTS:
         ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         tokens = list(ids)
         cache = None
@@ -41,9 +51,11 @@ def main(model_path, out_path):
             tokens.append(token)
             step = torch.tensor([[token]])
         logits = model(torch.tensor([tokens])).logits[0]
-        margin = torch.topk(logits[len(ids) - 1 : -1], 2).values
-        print(f"prompt {i}: smallest margin {float((margin[:, 0] - margin[:, 1]).min()):.4f}")
-        print(tokenizer.decode(tokens))
+        best = torch.topk(logits[len(ids) - 1 : -1], 2).values
+        margin = float((best[:, 0] - best[:, 1]).min())
+        print(f"prompt {i}: smallest margin {margin:.4f}\n{tokenizer.decode(tokens)}")
+        if margin < MIN_MARGIN:
+            continue
         lines.append(f"{i}.text={escape(prompt)}")
         lines.append(f"{i}.prompt={','.join(map(str, ids))}")
         lines.append(f"{i}.greedy={','.join(map(str, tokens[len(ids):]))}")
@@ -51,6 +63,10 @@ def main(model_path, out_path):
             top = torch.topk(logits[position], TOP)
             pairs = ",".join(f"{int(t)}:{float(v):.5f}" for t, v in zip(top.indices, top.values))
             lines.append(f"{i}.logits.{position}={pairs}")
+        i += 1
+        if i == COUNT:
+            break
+    assert i == COUNT, "add prompts"
     with open(out_path, "w", encoding="ascii") as out:
         out.write("\n".join(lines) + "\n")
 

@@ -26,7 +26,7 @@ public final class Products {
 
   /** Working memory of one thread. */
   private static final class Memory {
-    final float[] scratch = new float[Kernels.SCRATCH];
+    float[] scratch = new float[Kernels.SCRATCH];
 
     /** [TILE_ROWS, inputs] dequantized weights. */
     float[] tile = {};
@@ -139,6 +139,10 @@ public final class Products {
       if (end - o < Kernels.TILE_ROWS) {
         edge(weights, o, end - o, x, xAt, rows, to, toAt + o, working);
       } else if (rows == 1 && kernels.multipliesBlocks(weights.type())) {
+        int needed = Kernels.SCRATCH + 4 * weights.columns() / 32;
+        if (working.scratch.length < needed) {
+          working.scratch = new float[needed];
+        }
         kernels.multiply(weights, o, x, xAt, to, toAt + o, working.scratch);
       } else {
         fillTile(weights, o, Kernels.TILE_ROWS, working);

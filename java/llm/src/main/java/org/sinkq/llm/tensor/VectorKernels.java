@@ -66,22 +66,44 @@ final class VectorKernels implements Kernels {
   @Override
   public void multiply(
       Weights weights, int row, float[] x, int xAt, float[] out, int outAt, float[] scratch) {
-    MemorySegment data = weights.data();
-    long length = weights.rowLength();
-    int n = weights.columns();
-    for (int o = 0; o < TILE_ROWS; o += 4) {
-      long at = weights.offset(row + o);
-      int to = o * PARTIAL_SUMS;
-      for (int lane = 0; lane < PARTIAL_SUMS; lane += L) {
-        switch (weights.type()) {
-          case Q4_0 -> VectorProducts.fours0(data, at, length, n, lane, x, xAt, scratch, to);
-          case Q4_1 -> VectorProducts.fours1(data, at, length, n, lane, x, xAt, scratch, to);
-          case Q8_0 -> VectorProducts.eights(data, at, length, n, lane, x, xAt, scratch, to);
-          default -> throw new UnsupportedOperationException(weights.type() + " needs a tile");
-        }
-      }
+    for (int o = 0; o < TILE_ROWS; o += 2) {
+      multiply2(weights, row + o, x, xAt, scratch, o * PARTIAL_SUMS);
     }
     fold(scratch, out, outAt);
+  }
+
+  private static void multiply2(
+      Weights weights, int row, float[] x, int xAt, float[] scratch, int to) {
+    MemorySegment data = weights.data();
+    long length = weights.rowLength();
+    long at = weights.offset(row);
+    int n = weights.columns();
+    int block = weights.type().blockLength();
+    int parameters = weights.type() == TensorType.Q4_1 ? 4 : 2;
+    for (int r = 0; r < 2; r++) {
+      scales(data, at + r * length, weights.type(), n / 32, scratch, SCRATCH + 2 * r);
+    }
+    for (int lane = 0; lane < PARTIAL_SUMS; lane += L) {
+      if (weights.type() == TensorType.Q8_0) {
+        VectorProducts.eights(
+            data, at + parameters, length, block, n, lane, scratch, SCRATCH, x, xAt, scratch, to);
+      } else {
+        VectorProducts.fours(
+            data, at + parameters, length, block, n, lane, scratch, SCRATCH, x, xAt, scratch, to);
+      }
+    }
+  }
+
+  /** Scale and minimum of each block of a row, with room for those of another row between them. */
+  private static void scales(
+      MemorySegment data, long row, TensorType type, int blocks, float[] to, int toAt) {
+    long at = row;
+    for (int b = 0; b < blocks; b++) {
+      float scale = ScalarBlocks.half(data, at);
+      to[toAt + 4 * b] = scale;
+      to[toAt + 4 * b + 1] = type == TensorType.Q4_1 ? ScalarBlocks.half(data, at + 2) : -8 * scale;
+      at += type.blockLength();
+    }
   }
 
   @Override

@@ -20,116 +20,82 @@ import jdk.incubator.vector.IntVector;
 final class VectorProducts {
   private VectorProducts() {}
 
-  /** Four rows of Q4_0. */
-  static void fours0(
+  /**
+   * Two rows of Q4_0 or Q4_1.
+   *
+   * @param codes offset of the first block's nibbles
+   * @param scales at 4 b: scale and minimum of block b of the first row, then of the second
+   */
+  static void fours(
       MemorySegment data,
-      long row,
+      long codes,
       long rowLength,
+      int blockLength,
       int n,
       int lane,
+      float[] scales,
+      int scalesAt,
       float[] x,
       int xAt,
       float[] to,
       int toAt) {
     FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
-    long at = row;
-    for (int i = 0; i < n; i += 32) {
-      FloatVector low = FloatVector.fromArray(F, x, xAt + i + lane);
-      FloatVector high = FloatVector.fromArray(F, x, xAt + i + 16 + lane);
-      a = four0(data, at, lane, low, high, a);
-      b = four0(data, at + rowLength, lane, low, high, b);
-      c = four0(data, at + 2 * rowLength, lane, low, high, c);
-      d = four0(data, at + 3 * rowLength, lane, low, high, d);
-      at += 18;
+    FloatVector b = FloatVector.zero(F);
+    long at = codes + lane;
+    int s = scalesAt;
+    for (int i = xAt + lane; i < xAt + n; i += 32) {
+      FloatVector low = FloatVector.fromArray(F, x, i);
+      FloatVector high = FloatVector.fromArray(F, x, i + 16);
+      IntVector first = bytes(data, at);
+      IntVector second = bytes(data, at + rowLength);
+      a = weights(first.and(0xF), scales, s).fma(low, a);
+      b = weights(second.and(0xF), scales, s + 2).fma(low, b);
+      a = weights(first.lanewise(LSHR, 4), scales, s).fma(high, a);
+      b = weights(second.lanewise(LSHR, 4), scales, s + 2).fma(high, b);
+      at += blockLength;
+      s += 4;
     }
-    store(a, b, c, d, to, toAt + lane);
+    a.intoArray(to, toAt + lane);
+    b.intoArray(to, toAt + PARTIAL_SUMS + lane);
   }
 
-  private static FloatVector four0(
-      MemorySegment data, long at, int lane, FloatVector low, FloatVector high, FloatVector sum) {
-    float scale = ScalarBlocks.half(data, at);
-    return four(bytes(data, at + 2 + lane), scale, -8 * scale, low, high, sum);
+  private static FloatVector weights(IntVector codes, float[] scales, int at) {
+    return toFloat(codes)
+        .fma(FloatVector.broadcast(F, scales[at]), FloatVector.broadcast(F, scales[at + 1]));
   }
 
-  /** Four rows of Q4_1. */
-  static void fours1(
-      MemorySegment data,
-      long row,
-      long rowLength,
-      int n,
-      int lane,
-      float[] x,
-      int xAt,
-      float[] to,
-      int toAt) {
-    FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
-    long at = row;
-    for (int i = 0; i < n; i += 32) {
-      FloatVector low = FloatVector.fromArray(F, x, xAt + i + lane);
-      FloatVector high = FloatVector.fromArray(F, x, xAt + i + 16 + lane);
-      a = four1(data, at, lane, low, high, a);
-      b = four1(data, at + rowLength, lane, low, high, b);
-      c = four1(data, at + 2 * rowLength, lane, low, high, c);
-      d = four1(data, at + 3 * rowLength, lane, low, high, d);
-      at += 20;
-    }
-    store(a, b, c, d, to, toAt + lane);
-  }
-
-  private static FloatVector four1(
-      MemorySegment data, long at, int lane, FloatVector low, FloatVector high, FloatVector sum) {
-    float scale = ScalarBlocks.half(data, at);
-    float min = ScalarBlocks.half(data, at + 2);
-    return four(bytes(data, at + 4 + lane), scale, min, low, high, sum);
-  }
-
-  private static FloatVector four(
-      IntVector codes, float scale, float min, FloatVector low, FloatVector high, FloatVector sum) {
-    FloatVector s = FloatVector.broadcast(F, scale);
-    FloatVector m = FloatVector.broadcast(F, min);
-    FloatVector first = toFloat(codes.and(0xF)).fma(s, m).fma(low, sum);
-    return toFloat(codes.lanewise(LSHR, 4)).fma(s, m).fma(high, first);
-  }
-
-  /** Four rows of Q8_0. */
+  /** Two rows of Q8_0; see {@link #fours}, the minima are not used. */
   static void eights(
       MemorySegment data,
-      long row,
+      long codes,
       long rowLength,
+      int blockLength,
       int n,
       int lane,
+      float[] scales,
+      int scalesAt,
       float[] x,
       int xAt,
       float[] to,
       int toAt) {
     FloatVector a = FloatVector.zero(F);
-    FloatVector b = a;
-    FloatVector c = a;
-    FloatVector d = a;
-    long at = row;
-    for (int i = 0; i < n; i += 32) {
-      FloatVector low = FloatVector.fromArray(F, x, xAt + i + lane);
-      FloatVector high = FloatVector.fromArray(F, x, xAt + i + 16 + lane);
-      a = eight(data, at, lane, low, high, a);
-      b = eight(data, at + rowLength, lane, low, high, b);
-      c = eight(data, at + 2 * rowLength, lane, low, high, c);
-      d = eight(data, at + 3 * rowLength, lane, low, high, d);
-      at += 34;
+    FloatVector b = FloatVector.zero(F);
+    long at = codes + lane;
+    int s = scalesAt;
+    for (int i = xAt + lane; i < xAt + n; i += 32) {
+      FloatVector low = FloatVector.fromArray(F, x, i);
+      FloatVector high = FloatVector.fromArray(F, x, i + 16);
+      FloatVector scale = FloatVector.broadcast(F, scales[s]);
+      FloatVector scale2 = FloatVector.broadcast(F, scales[s + 2]);
+      a = toFloat(signedBytes(data, at)).mul(scale).fma(low, a);
+      b = toFloat(signedBytes(data, at + rowLength)).mul(scale2).fma(low, b);
+      a = toFloat(signedBytes(data, at + 16)).mul(scale).fma(high, a);
+      b = toFloat(signedBytes(data, at + rowLength + 16)).mul(scale2).fma(high, b);
+      at += blockLength;
+      s += 4;
     }
-    store(a, b, c, d, to, toAt + lane);
-  }
-
-  private static FloatVector eight(
-      MemorySegment data, long at, int lane, FloatVector low, FloatVector high, FloatVector sum) {
-    FloatVector scale = FloatVector.broadcast(F, ScalarBlocks.half(data, at));
-    FloatVector first = toFloat(signedBytes(data, at + 2 + lane)).mul(scale).fma(low, sum);
-    return toFloat(signedBytes(data, at + 18 + lane)).mul(scale).fma(high, first);
+    a.intoArray(to, toAt + lane);
+    b.intoArray(to, toAt + PARTIAL_SUMS + lane);
   }
 
   /** Four rows of a tile and one row of x. */
