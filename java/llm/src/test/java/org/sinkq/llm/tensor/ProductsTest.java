@@ -33,7 +33,7 @@ class ProductsTest {
   /** Makes the scales of a block numbers of magnitude about 1. */
   private static void keepSmall(TensorType type, byte[] blocks, int at) {
     switch (type) {
-      case F32 -> blocks[at + 3] = (byte) (blocks[at + 3] & 0x80 | 0x3F);
+      case F32 -> blocks[at + 3] = (byte) ((blocks[at + 3] & 0x80) | 0x3F);
       case F16, BF16, Q8_0, Q4_0, Q5_0 -> small(blocks, at);
       case Q6_K -> small(blocks, at + 208);
       case Q4_1, Q5_1, Q4_K, Q5_K -> {
@@ -44,7 +44,7 @@ class ProductsTest {
   }
 
   private static void small(byte[] blocks, int at) {
-    blocks[at + 1] = (byte) (blocks[at + 1] & 0x80 | 0x3B);
+    blocks[at + 1] = (byte) ((blocks[at + 1] & 0x80) | 0x3B);
   }
 
   private float[] floats(int n) {
