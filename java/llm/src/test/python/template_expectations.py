@@ -1,11 +1,12 @@
 """Makes the expected prompts that the chat template tests compare against.
 
-    pip install jinja2==3.1.6
-    python template_expectations.py ../resources/org/sinkq/llm/text
+    pip install jinja2==3.1.6 gguf==0.19.0
+    python template_expectations.py ../resources/org/sinkq/llm/text [MODEL.gguf]
 
 Renders templates/*.jinja over the conversations below as the transformers library does, and writes to
 template-expected.txt, separated by tabs and escaped as in tokenizer_expectations.py: template, whether a generation
-prompt is added, "prompt" or "error", its text, then role and content of every message.
+prompt is added, "prompt" or "error", its text, then role and content of every message. With MODEL.gguf, which should be
+SmolLM2, does the same for that file's template and writes smollm2-template-expected.txt.
 """
 
 import pathlib
@@ -45,6 +46,24 @@ def raise_exception(message):
     raise jinja2.exceptions.TemplateError(message)
 
 
+def render(environment, name, source):
+    template = environment.from_string(source)
+    for conversation in CONVERSATIONS:
+        for add in (True, False):
+            messages = [{"role": r, "content": c} for r, c in conversation]
+            try:
+                text = template.render(messages=messages, add_generation_prompt=add, bos_token="<s>", eos_token="</s>")
+                kind = "prompt"
+            except jinja2.exceptions.TemplateError as e:
+                text, kind = str(e), "error"
+            flat = [field for message in conversation for field in message]
+            yield [name, str(add).lower(), kind, escape(text), *map(escape, flat)]
+
+
+def write(path, rows):
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="ascii")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
@@ -52,21 +71,13 @@ def main():
     environment.globals["strftime_now"] = NOW.strftime
     rows = []
     for path in sorted((folder / "templates").glob("*.jinja")):
-        template = environment.from_string(path.read_text(encoding="utf-8"))
-        for conversation in CONVERSATIONS:
-            for add in (True, False):
-                messages = [{"role": r, "content": c} for r, c in conversation]
-                try:
-                    text = template.render(
-                        messages=messages, add_generation_prompt=add, bos_token="<s>", eos_token="</s>"
-                    )
-                    kind = "prompt"
-                except jinja2.exceptions.TemplateError as e:
-                    text, kind = str(e), "error"
-                flat = [field for message in conversation for field in message]
-                rows.append([path.stem, str(add).lower(), kind, escape(text), *map(escape, flat)])
-    lines = "".join("\t".join(row) + "\n" for row in rows)
-    (folder / "template-expected.txt").write_text(lines, encoding="ascii")
+        rows += render(environment, path.stem, path.read_text(encoding="utf-8"))
+    write(folder / "template-expected.txt", rows)
+    if len(sys.argv) > 2:
+        import gguf
+
+        source = gguf.GGUFReader(sys.argv[2]).fields["tokenizer.chat_template"].contents()
+        write(folder / "smollm2-template-expected.txt", render(environment, "smollm2", source))
 
 
 main()

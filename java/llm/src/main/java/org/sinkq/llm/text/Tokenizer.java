@@ -67,6 +67,7 @@ public final class Tokenizer {
 
   /**
    * The ids of a text in which control tokens are written out, as {@link ChatTemplate} renders it.
+   * Control tokens count wherever they stand, in the content of a message too.
    *
    * @param addSpecial whether to add the beginning and end tokens that the file asks for; false for
    *     a rendered template, which has its own

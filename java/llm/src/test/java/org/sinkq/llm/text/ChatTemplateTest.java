@@ -46,19 +46,21 @@ class ChatTemplateTest {
     List<List<String>> rows =
         Fixtures.rows("template-expected.txt").filter(row -> row.get(0).equals(name)).toList();
     assertEquals(16, rows.size());
-    for (List<String> row : rows) {
-      List<ChatMessage> messages = new ArrayList<>();
-      for (int i = 4; i < row.size(); i += 2) {
-        messages.add(new ChatMessage(row.get(i), row.get(i + 1)));
-      }
-      boolean addGenerationPrompt = Boolean.parseBoolean(row.get(1));
-      if (row.get(2).equals("prompt")) {
-        assertEquals(
-            row.get(3), template.render(messages, addGenerationPrompt), messages::toString);
-      } else {
-        String error = failure(template, messages);
-        assertTrue(error.endsWith("it says: " + row.get(3)), error);
-      }
+    rows.forEach(row -> assertAgrees(row, template));
+  }
+
+  /** Compares with one row of an expectation file. */
+  static void assertAgrees(List<String> row, ChatTemplate template) {
+    List<ChatMessage> messages = new ArrayList<>();
+    for (int i = 4; i < row.size(); i += 2) {
+      messages.add(new ChatMessage(row.get(i), row.get(i + 1)));
+    }
+    boolean addGenerationPrompt = Boolean.parseBoolean(row.get(1));
+    if (row.get(2).equals("prompt")) {
+      assertEquals(row.get(3), template.render(messages, addGenerationPrompt), messages::toString);
+    } else {
+      String error = failure(template, messages);
+      assertTrue(error.endsWith("it says: " + row.get(3)), error);
     }
   }
 

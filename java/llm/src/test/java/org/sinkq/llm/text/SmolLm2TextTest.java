@@ -12,15 +12,17 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.sinkq.llm.gguf.GgufFile;
 
-/** The real vocabulary of the file in the system property {@code sinkq.model}. */
+/** The real vocabulary and template of the file in the system property {@code sinkq.model}. */
 @Tag("model")
-class SmolLm2TokenizerTest {
+class SmolLm2TextTest {
   private static Tokenizer tokenizer;
+  private static ChatTemplate template;
 
   @BeforeAll
   static void open() {
     try (GgufFile file = GgufFile.open(Path.of(System.getProperty("sinkq.model")))) {
       tokenizer = Tokenizer.of(file);
+      template = ChatTemplate.of(file, tokenizer);
     }
   }
 
@@ -32,6 +34,13 @@ class SmolLm2TokenizerTest {
     for (Fixtures.Expected expected : rows) {
       assertArrayEquals(expected.ids(), expected.encode(tokenizer), expected::toString);
     }
+  }
+
+  @Test
+  void agreesWithJinja() {
+    List<List<String>> rows = Fixtures.rows("smollm2-template-expected.txt").toList();
+    assertEquals(16, rows.size());
+    rows.forEach(row -> ChatTemplateTest.assertAgrees(row, template));
   }
 
   @Test
