@@ -8,6 +8,9 @@ final class IntegerOps {
 
   /** Decodes, or returns null where the opcode is another family's. */
   static Op.Action decode(Decoder in, Insn i) {
+    if (i.type().isFloat()) {
+      return null;
+    }
     if (i.has("cc")
         || i.root().equals("addc")
         || i.root().equals("subc")
