@@ -11,8 +11,15 @@ import java.util.Properties;
  * @param outIsTerminal whether stdout is shown to a person
  * @param errIsTerminal whether stderr is shown to a person
  * @param colour whether help may be coloured
+ * @param realStderr file descriptor that the launcher keeps the real stderr in, or 0 if it is where
+ *     it belongs
  */
-record Environment(Path cacheFolder, boolean outIsTerminal, boolean errIsTerminal, boolean colour) {
+record Environment(
+    Path cacheFolder,
+    boolean outIsTerminal,
+    boolean errIsTerminal,
+    boolean colour,
+    int realStderr) {
   /** Environment variable with the folder for fetched models. */
   static final String CACHE_VARIABLE = "SINKQ_CACHE";
 
@@ -22,6 +29,9 @@ record Environment(Path cacheFolder, boolean outIsTerminal, boolean errIsTermina
    */
   static final String TERMINAL_PROPERTY = "sinkq.terminal";
 
+  /** System property that the launcher sets to the descriptor of the real stderr. */
+  static final String STDERR_PROPERTY = "sinkq.stderr";
+
   static Environment of(Map<String, String> variables, Properties properties) {
     String terminals = properties.getProperty(TERMINAL_PROPERTY, "");
     boolean out = terminals.contains("out");
@@ -29,7 +39,8 @@ record Environment(Path cacheFolder, boolean outIsTerminal, boolean errIsTermina
         cacheFolder(variables, Path.of(properties.getProperty("user.home"))),
         out,
         terminals.contains("err"),
-        out && value(variables, "NO_COLOR") == null && !"dumb".equals(variables.get("TERM")));
+        out && value(variables, "NO_COLOR") == null && !"dumb".equals(variables.get("TERM")),
+        Integer.parseInt(properties.getProperty(STDERR_PROPERTY, "0")));
   }
 
   private static Path cacheFolder(Map<String, String> variables, Path home) {

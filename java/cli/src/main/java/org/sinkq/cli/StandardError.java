@@ -10,7 +10,6 @@ import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 
@@ -24,19 +23,23 @@ import java.nio.charset.StandardCharsets;
  * have nothing to say save the time.
  */
 final class StandardError extends OutputStream {
-  /** System property that the launcher sets to the descriptor of the real stderr. */
-  private static final String PROPERTY = "sinkq.stderr";
-
   private static final int STDERR = 2;
 
   private final OutputStream target = new FileOutputStream(FileDescriptor.err);
-  private boolean restored;
+  private int real;
 
-  private StandardError() {}
+  private StandardError(int real) {
+    this.real = real;
+  }
 
-  static PrintWriter writer() {
+  /**
+   * Opens it.
+   *
+   * @param real descriptor of the real stderr, or 0 if it is where it belongs
+   */
+  static PrintWriter writer(int real) {
     return new PrintWriter(
-        new OutputStreamWriter(new StandardError(), StandardCharsets.UTF_8), true);
+        new OutputStreamWriter(new StandardError(real), StandardCharsets.UTF_8), true);
   }
 
   @Override
@@ -46,34 +49,23 @@ final class StandardError extends OutputStream {
 
   @Override
   public void write(byte[] bytes, int offset, int length) throws IOException {
-    if (!restored) {
-      restored = true;
-      restore();
+    if (real != 0) {
+      restore(real);
+      real = 0;
     }
     target.write(bytes, offset, length);
   }
 
-  @SuppressWarnings("restricted") // dup2 and close take nothing but numbers
-  private static void restore() {
-    Integer real = Integer.getInteger(PROPERTY);
-    if (real == null) {
-      return;
-    }
+  @SuppressWarnings("restricted") // dup2 takes nothing but numbers
+  private static void restore(int real) {
     try {
       Linker linker = Linker.nativeLinker();
-      MemorySegment dup2 = linker.defaultLookup().findOrThrow("dup2");
-      MemorySegment close = linker.defaultLookup().findOrThrow("close");
-      MethodHandle call =
-          linker.downcallHandle(dup2, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-      int result = (int) call.invokeExact((int) real, STDERR);
-      if (result == STDERR) {
-        int closed =
-            (int)
-                linker
-                    .downcallHandle(close, FunctionDescriptor.of(JAVA_INT, JAVA_INT))
-                    .invokeExact((int) real);
-        assert closed == 0 : closed;
-      }
+      MethodHandle dup2 =
+          linker.downcallHandle(
+              linker.defaultLookup().findOrThrow("dup2"),
+              FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
+      int result = (int) dup2.invokeExact(real, STDERR);
+      assert result == STDERR : result;
     } catch (Throwable e) {
       // Without it stderr still works, only through the filter.
       assert e != null;

@@ -14,7 +14,7 @@ record Cli(int code, String out, String err) {
   }
 
   static Cli run(ModelStore models, String... args) {
-    Environment environment = new Environment(Path.of("absent"), false, false, false);
+    Environment environment = new Environment(Path.of("absent"), false, false, false, 0);
     CommandLine line = Sinkq.commandLine(environment, models);
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();

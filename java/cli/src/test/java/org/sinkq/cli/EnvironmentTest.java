@@ -34,6 +34,15 @@ final class EnvironmentTest {
     assertTrue(environment(Map.of(), ",err").errIsTerminal());
   }
 
+  @Test
+  void stderrIsInItsPlaceUnlessTheLauncherSaysOtherwise() {
+    assertEquals(0, environment(Map.of(), "").realStderr());
+    Properties properties = new Properties();
+    properties.setProperty("user.home", "/home/me");
+    properties.setProperty(Environment.STDERR_PROPERTY, "3");
+    assertEquals(3, Environment.of(Map.of(), properties).realStderr());
+  }
+
   private static Path folder(Map<String, String> variables) {
     return environment(variables, "").cacheFolder();
   }
