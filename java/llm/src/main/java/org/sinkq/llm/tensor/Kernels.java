@@ -19,8 +19,16 @@ public interface Kernels {
   /** Weight rows that {@link #multiply} takes at a time. */
   int TILE_ROWS = 16;
 
-  /** Elements that the scratch array of a product must have. */
-  int SCRATCH = TILE_ROWS * PARTIAL_SUMS;
+  /** Partial sums of a tile, which the scratch array of a product begins with. */
+  int TILE_SUMS = TILE_ROWS * PARTIAL_SUMS;
+
+  /**
+   * Elements that the scratch array of a product with rows of {@code columns} weights must have: the
+   * partial sums, then scale and minimum of each block of two rows.
+   */
+  static int scratchLength(int columns) {
+    return TILE_SUMS + 4 * (columns / Weights.COLUMN_MULTIPLE);
+  }
 
   /** The fastest that can run here. */
   static Kernels best() {
@@ -41,7 +49,7 @@ public interface Kernels {
    * blocks.
    *
    * @param x [columns]
-   * @param scratch [SCRATCH] working memory
+   * @param scratch [scratchLength(columns)] working memory
    */
   void multiply(
       Weights weights, int row, float[] x, int xAt, float[] out, int outAt, float[] scratch);
@@ -51,7 +59,7 @@ public interface Kernels {
    *
    * @param tile [TILE_ROWS, columns]
    * @param x [rows, xStride], of which the first {@code columns} count
-   * @param scratch [SCRATCH] working memory
+   * @param scratch [scratchLength(columns)] working memory
    */
   void multiply(
       float[] tile,

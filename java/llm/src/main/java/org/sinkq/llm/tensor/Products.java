@@ -26,7 +26,8 @@ public final class Products {
 
   /** Working memory of one thread. */
   private static final class Memory {
-    float[] scratch = new float[Kernels.SCRATCH];
+    /** Partial sums and scales. */
+    float[] scratch = {};
 
     /** [TILE_ROWS, inputs] dequantized weights. */
     float[] tile = {};
@@ -135,14 +136,14 @@ public final class Products {
     int end = Math.min(from + taskOutputs(weights), weights.rows());
     int xAt = row * weights.columns();
     int toAt = row * weights.rows();
+    int scratch = Kernels.scratchLength(weights.columns());
+    if (working.scratch.length < scratch) {
+      working.scratch = new float[scratch];
+    }
     for (int o = from; o < end; o += Kernels.TILE_ROWS) {
       if (end - o < Kernels.TILE_ROWS) {
         edge(weights, o, end - o, x, xAt, rows, to, toAt + o, working);
       } else if (rows == 1 && kernels.multipliesBlocks(weights.type())) {
-        int needed = Kernels.SCRATCH + 4 * weights.columns() / 32;
-        if (working.scratch.length < needed) {
-          working.scratch = new float[needed];
-        }
         kernels.multiply(weights, o, x, xAt, to, toAt + o, working.scratch);
       } else {
         fillTile(weights, o, Kernels.TILE_ROWS, working);

@@ -81,15 +81,15 @@ final class VectorKernels implements Kernels {
     int block = weights.type().blockLength();
     int parameters = weights.type() == TensorType.Q4_1 ? 4 : 2;
     for (int r = 0; r < 2; r++) {
-      scales(data, at + r * length, weights.type(), n / 32, scratch, SCRATCH + 2 * r);
+      scales(data, at + r * length, weights.type(), n / 32, scratch, TILE_SUMS + 2 * r);
     }
     for (int lane = 0; lane < PARTIAL_SUMS; lane += L) {
       if (weights.type() == TensorType.Q8_0) {
         VectorProducts.eights(
-            data, at + parameters, length, block, n, lane, scratch, SCRATCH, x, xAt, scratch, to);
+            data, at + parameters, length, block, n, lane, scratch, TILE_SUMS, x, xAt, scratch, to);
       } else {
         VectorProducts.fours(
-            data, at + parameters, length, block, n, lane, scratch, SCRATCH, x, xAt, scratch, to);
+            data, at + parameters, length, block, n, lane, scratch, TILE_SUMS, x, xAt, scratch, to);
       }
     }
   }
