@@ -64,7 +64,8 @@ final class Appender {
       if (!Float.isFinite(layer.blocks.round(row[d]))) {
         require(
             false,
-            "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within the fp16 range",
+            "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within"
+                + " the fp16 range",
             what,
             row[d],
             layer.index,

@@ -1,6 +1,7 @@
 package org.sinkq.cpu;
 
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.List;
 import org.sinkq.TensorView;
 import org.sinkq.cache.PageMasks;
@@ -26,7 +27,7 @@ final class Attention {
   private final CacheGeometry geometry;
   private final int group;
   private final int tileRows;
-  private final int lanes;
+  private final int pagesPerSplit;
   private final AttentionTile[] tiles;
   private float[] partial = {};
 
@@ -34,7 +35,7 @@ final class Attention {
     this.geometry = geometry;
     group = geometry.shape().groupSize();
     tileRows = Math.max(1, TILE_COLUMNS / group);
-    lanes = CacheGeometry.roundUp(geometry.shape().headDim(), CpuLayout.BLOCK);
+    pagesPerSplit = SPLIT_TOKENS / geometry.pageTokens();
     tiles = new AttentionTile[threads];
     for (int i = 0; i < threads; i++) {
       tiles[i] = new AttentionTile(geometry, masks, kernels, tileRows * group, arena);
@@ -42,61 +43,39 @@ final class Attention {
   }
 
   /**
-   * Items of a step, the same for every layer: [item] sequence, head, first row, rows, first page,
-   * end page, splits of its tile. Items of split tiles number their partial results.
+   * Numbers the items of a step, the same for every layer: sequence by sequence, head by head, tile
+   * by tile, split by split. Its size depends on the batch, not on the context.
+   *
+   * @param firstItem [sequences + 1] item number at which a sequence begins
+   * @param firstPartial [sequences + 1] likewise for the partial results of split tiles
    */
-  record Schedule(
-      int[] sequence,
-      int[] head,
-      int[] row,
-      int[] rows,
-      int[] from,
-      int[] to,
-      int[] split,
-      int[] splits,
-      int[] partial,
-      int partials) {}
+  record Schedule(int[] firstItem, int[] firstPartial) {
+    int items() {
+      return firstItem[firstItem.length - 1];
+    }
+
+    int partials() {
+      return firstPartial[firstPartial.length - 1];
+    }
+
+    int sequence(int item) {
+      int found = Arrays.binarySearch(firstItem, item);
+      return found >= 0 ? found : -found - 2;
+    }
+  }
 
   Schedule schedule(List<SequenceStep> sequences) {
     int heads = geometry.shape().numKvHeads();
-    int pagesPerSplit = SPLIT_TOKENS / geometry.pageTokens();
-    int count = 0;
-    for (SequenceStep step : sequences) {
-      count += heads * tiles(step) * splits(step, pagesPerSplit);
-    }
-    int[][] table = new int[9][count];
-    int i = 0;
-    int partials = 0;
+    int[] firstItem = new int[sequences.size() + 1];
+    int[] firstPartial = new int[sequences.size() + 1];
     for (int s = 0; s < sequences.size(); s++) {
       SequenceStep step = sequences.get(s);
-      int splits = splits(step, pagesPerSplit);
-      for (int h = 0; h < heads; h++) {
-        for (int t = 0; t < tiles(step); t++) {
-          for (int p = 0; p < splits; p++, i++) {
-            int first = t * tileRows;
-            int pages = step.state().pageCount();
-            int end = p == splits - 1 ? pages : (p + 1) * pagesPerSplit;
-            int[] entry = {
-              s,
-              h,
-              first,
-              Math.min(tileRows, step.rows() - first),
-              p * pagesPerSplit,
-              end,
-              p,
-              splits,
-              splits > 1 ? partials++ : 0
-            };
-            for (int f = 0; f < entry.length; f++) {
-              table[f][i] = entry[f];
-            }
-          }
-        }
-      }
+      int splits = splits(step);
+      int items = heads * tiles(step) * splits;
+      firstItem[s + 1] = firstItem[s] + items;
+      firstPartial[s + 1] = firstPartial[s] + (splits > 1 ? items : 0);
     }
-    return new Schedule(
-        table[0], table[1], table[2], table[3], table[4], table[5], table[6], table[7], table[8],
-        partials);
+    return new Schedule(firstItem, firstPartial);
   }
 
   private int tiles(SequenceStep step) {
@@ -106,15 +85,26 @@ final class Attention {
   /**
    * Long steps have tiles enough to keep every thread busy; only short ones are split by pages too.
    */
-  private int splits(SequenceStep step, int pagesPerSplit) {
+  int splits(SequenceStep step) {
     return tiles(step) > 1
         ? 1
         : Math.max(1, (step.state().pageCount() + pagesPerSplit - 1) / pagesPerSplit);
   }
 
-  /** Length of a partial result: per column its max, its sum and its output. */
+  /** First page of a split. */
+  int firstPage(int split) {
+    return split * pagesPerSplit;
+  }
+
+  /** Page at which a split ends. */
+  int endPage(SequenceStep step, int split) {
+    int pages = step.state().pageCount();
+    return split == splits(step) - 1 ? pages : (split + 1) * pagesPerSplit;
+  }
+
+  /** Floats of a partial result. */
   private int partialLength() {
-    return tileRows * group * (2 + lanes);
+    return tileRows * group * AttentionTile.savedLength(geometry);
   }
 
   void run(
@@ -124,15 +114,16 @@ final class Attention {
       TensorView q,
       TensorView out,
       WorkerPool workers) {
-    int items = schedule.sequence.length;
-    int needed = Math.multiplyExact(schedule.partials, partialLength());
+    int needed = Math.multiplyExact(schedule.partials(), partialLength());
     if (partial.length < needed) {
       partial = new float[needed];
     }
     workers.run(
-        items, (item, worker) -> attend(layer, schedule, step, item, tiles[worker], q, out));
-    if (schedule.partials > 0) {
-      workers.run(items, (item, worker) -> merge(schedule, step, item, tiles[worker], out));
+        schedule.items(),
+        (item, worker) -> attend(layer, schedule, step, item, tiles[worker], q, out));
+    if (schedule.partials() > 0) {
+      workers.run(
+          schedule.items(), (item, worker) -> merge(schedule, step, item, tiles[worker], out));
     }
   }
 
@@ -144,37 +135,51 @@ final class Attention {
       AttentionTile tile,
       TensorView q,
       TensorView out) {
-    int sequence = schedule.sequence[item];
-    int head = schedule.head[item];
+    int sequence = schedule.sequence(item);
+    int local = item - schedule.firstItem[sequence];
     SequenceStep share = step.share(sequence);
-    tile.begin(layer, share, head, schedule.row[item], schedule.rows[item], q);
-    for (int p = schedule.from[item]; p < schedule.to[item]; p++) {
+    int splits = splits(share);
+    int split = local % splits;
+    int head = head(share, local / splits);
+    int row = row(share, local / splits);
+    tile.begin(layer, share, head, row, Math.min(tileRows, share.rows() - row), q);
+    int end = endPage(share, split);
+    for (int p = firstPage(split); p < end; p++) {
       tile.page(p);
     }
-    if (schedule.split[item] == schedule.splits[item] - 1) {
+    if (split == splits - 1) {
       tile.sinks();
       tile.window(step.window(layer, sequence, head));
     }
-    if (schedule.splits[item] == 1) {
+    if (splits == 1) {
       tile.write(out);
     } else {
-      tile.save(partial, schedule.partial[item] * partialLength());
+      tile.save(partial, (schedule.firstPartial[sequence] + local) * partialLength());
     }
+  }
+
+  private int head(SequenceStep share, int tile) {
+    return tile / tiles(share);
+  }
+
+  private int row(SequenceStep share, int tile) {
+    return tile % tiles(share) * tileRows;
   }
 
   /** The first item of a split tile folds the others into itself, in order. */
   private void merge(
       Schedule schedule, CpuStep step, int item, AttentionTile tile, TensorView out) {
-    if (schedule.splits[item] == 1 || schedule.split[item] != 0) {
+    int sequence = schedule.sequence(item);
+    int local = item - schedule.firstItem[sequence];
+    SequenceStep share = step.share(sequence);
+    int splits = splits(share);
+    if (splits == 1 || local % splits != 0) {
       return;
     }
-    tile.clear(
-        step.share(schedule.sequence[item]),
-        schedule.head[item],
-        schedule.row[item],
-        schedule.rows[item]);
-    for (int s = 0; s < schedule.splits[item]; s++) {
-      tile.merge(partial, (schedule.partial[item] + s) * partialLength());
+    int row = row(share, local / splits);
+    tile.clear(share, head(share, local / splits), row, Math.min(tileRows, share.rows() - row));
+    for (int s = 0; s < splits; s++) {
+      tile.merge(partial, (schedule.firstPartial[sequence] + local + s) * partialLength());
     }
     tile.write(out);
   }

@@ -22,6 +22,13 @@ import org.sinkq.layout.CacheGeometry;
  *   coef = q * scale     scores = coef · codes + q · min      p = exp(scores - max)
  *   coef = p * scale     out    = out * exp(old max - max) + coef · codes + p · min
  * </pre>
+ *
+ * <p>A column of {@code out} also carries what grows and is rescaled along with it, each as 16
+ * partial sums that are added up once, at the end:
+ *
+ * <pre>
+ *   lanes: the weighted values | for each value group: p · min | sum of p
+ * </pre>
  */
 final class AttentionTile {
   /**
@@ -39,16 +46,19 @@ final class AttentionTile {
   private final int lanes;
   private final int pageTokens;
   private final int stride;
+  private final int sumAt;
+  private final int outStride;
   private final float[] q;
   private final float[] coef;
   private final float[] scores;
   private final float[] out;
   private final float[] max;
-  private final float[] sum;
+  private final float[] bias;
   private final float[] scale;
   private final float[] min;
   private final int[] lanePosition;
   private final MemorySegment expanded;
+  private final int[] tables;
 
   private CpuLayer layer;
   private SequenceStep step;
@@ -70,9 +80,12 @@ final class AttentionTile {
     q = new float[maxColumns * dim];
     coef = new float[maxColumns * stride];
     scores = new float[maxColumns * pageTokens];
-    out = new float[maxColumns * lanes];
+    sumAt = lanes + geometry.valueGroups() * Kernels.PARTIAL_SUMS;
+    outStride = sumAt + Kernels.PARTIAL_SUMS;
+    out = new float[maxColumns * outStride];
     max = new float[maxColumns];
-    sum = new float[maxColumns];
+    bias = new float[Kernels.PARTIAL_SUMS];
+    tables = new int[Kernels.tableLength(stride)];
     scale = new float[stride];
     min = new float[stride];
     lanePosition = new int[pageTokens];
@@ -86,9 +99,8 @@ final class AttentionTile {
     head = newHead;
     firstRow = row;
     columns = rows * group;
-    Arrays.fill(out, 0, columns * lanes, 0f);
+    Arrays.fill(out, 0, columns * outStride, 0f);
     Arrays.fill(max, 0, columns, Float.NEGATIVE_INFINITY);
-    Arrays.fill(sum, 0, columns, 0f);
   }
 
   /** Starts with the queries loaded. */
@@ -141,23 +153,32 @@ final class AttentionTile {
 
   private void quantizedPage(long base, boolean partial) {
     CpuLayout layout = layer.layout;
-    kernels.halves(layer.pages, base + layout.keyScaleOffset, dim, scale);
+    kernels.halves(layer.pages, base, dim, scale);
     kernels.halves(layer.pages, base + layout.keyMinOffset, dim, min);
     for (int c = 0; c < columns; c++) {
-      float bias = kernels.scaleAndDot(q, c * dim, scale, min, dim, coef, c * stride);
-      Arrays.fill(scores, c * pageTokens, (c + 1) * pageTokens, bias);
+      Arrays.fill(bias, 0f);
+      kernels.scaleAndDot(q, c * dim, scale, min, dim, coef, c * stride, bias, 0);
+      Arrays.fill(scores, c * pageTokens, (c + 1) * pageTokens, Kernels.total(bias, 0));
     }
-    codes(base, dim, pageTokens, scores, 0, pageTokens);
+    codes(base + layout.keyCodesOffset, dim, pageTokens, scores, 0, pageTokens);
     softmax(pageTokens, partial);
     int valueLanes = layout.valueGroups == 1 ? lanes : layout.valueGroup;
     for (int g = 0; g < layout.valueGroups; g++) {
       long parameters = base + (long) g * pageTokens * Short.BYTES;
       kernels.halves(layer.pages, parameters + layout.valueScaleOffset, pageTokens, scale);
       kernels.halves(layer.pages, parameters + layout.valueMinOffset, pageTokens, min);
+      int minAt = lanes + g * Kernels.PARTIAL_SUMS;
       for (int c = 0; c < columns; c++) {
-        float addend =
-            kernels.scaleAndDot(scores, c * pageTokens, scale, min, pageTokens, coef, c * stride);
-        kernels.scaleAndAdd(out, c * lanes + g * valueLanes, valueLanes, 1f, addend);
+        kernels.scaleAndDot(
+            scores,
+            c * pageTokens,
+            scale,
+            min,
+            pageTokens,
+            coef,
+            c * stride,
+            out,
+            c * outStride + minAt);
       }
       int codeBytes = valueLanes * pageTokens * layout.codec.bits() / Byte.SIZE;
       codes(
@@ -166,7 +187,7 @@ final class AttentionTile {
           valueLanes,
           out,
           g * valueLanes,
-          lanes);
+          outStride);
     }
   }
 
@@ -186,7 +207,8 @@ final class AttentionTile {
           to,
           at,
           toStride,
-          columns);
+          columns,
+          tables);
       return;
     }
     for (int b = 0; b < laneBlocks; b++) {
@@ -197,18 +219,7 @@ final class AttentionTile {
           rowBlocks,
           expanded);
       int lane = at + b * CpuLayout.BLOCK;
-      kernels.floats(
-          expanded,
-          0,
-          rows,
-          CpuLayout.BLOCK,
-          CpuLayout.BLOCK,
-          coef,
-          stride,
-          to,
-          lane,
-          toStride,
-          columns);
+      kernels.rows(expanded, 0, false, rows, 1, coef, stride, to, lane, toStride, columns);
     }
   }
 
@@ -265,46 +276,39 @@ final class AttentionTile {
       System.arraycopy(q, c * dim, coef, c * stride, dim);
       Arrays.fill(scores, c * pageTokens, c * pageTokens + CpuLayout.BLOCK, 0f);
     }
-    dense(segment, offset, dim, CpuLayout.BLOCK, coef, stride, scores, pageTokens);
+    dense(segment, offset, dim, 1, coef, stride, scores, pageTokens);
     softmax(CpuLayout.BLOCK, partial);
     dense(
         segment,
         offset + layout.denseValueOffset,
         CpuLayout.BLOCK,
-        lanes,
+        lanes / CpuLayout.BLOCK,
         scores,
         pageTokens,
         out,
-        lanes);
+        outStride);
   }
 
   private void dense(
       MemorySegment segment,
       long offset,
       int rows,
-      int rowLanes,
+      int laneBlocks,
       float[] factors,
       int factorStride,
       float[] to,
       int toStride) {
-    if (layer.layout.codec == KvCodec.FP32) {
-      kernels.floats(
-          segment,
-          offset,
-          rows,
-          rowLanes,
-          rowLanes,
-          factors,
-          factorStride,
-          to,
-          0,
-          toStride,
-          columns);
-    } else {
-      kernels.expandHalves(segment, offset, rows * rowLanes, expanded);
-      kernels.floats(
-          expanded, 0, rows, rowLanes, rowLanes, factors, factorStride, to, 0, toStride, columns);
+    MemorySegment from = segment;
+    long at = offset;
+    boolean halves = layer.layout.codec != KvCodec.FP32;
+    if (halves && columns >= EXPAND_COLUMNS) {
+      kernels.expandHalves(segment, offset, rows * laneBlocks * CpuLayout.BLOCK, expanded);
+      from = expanded;
+      at = 0;
+      halves = false;
     }
+    kernels.rows(
+        from, at, halves, rows, laneBlocks, factors, factorStride, to, 0, toStride, columns);
   }
 
   /**
@@ -328,7 +332,7 @@ final class AttentionTile {
       if (newMax > max[c]) {
         rescale(c, newMax);
       }
-      sum[c] += kernels.exp(scores, at, tokens, newMax);
+      kernels.exp(scores, at, tokens, newMax, out, c * outStride + sumAt);
     }
   }
 
@@ -344,16 +348,20 @@ final class AttentionTile {
 
   private void rescale(int column, float newMax) {
     float factor = Exp.exp(max[column] - newMax);
-    sum[column] *= factor;
-    kernels.scaleAndAdd(out, column * lanes, lanes, factor, 0f);
+    kernels.scaleAndAdd(out, column * outStride, outStride, factor, 0f);
     max[column] = newMax;
+  }
+
+  /** Floats of a column that is put aside. */
+  static int savedLength(CacheGeometry geometry) {
+    int lanes = CacheGeometry.roundUp(geometry.shape().headDim(), CpuLayout.BLOCK);
+    return 1 + lanes + (geometry.valueGroups() + 1) * Kernels.PARTIAL_SUMS;
   }
 
   /** Puts the unfinished result aside. */
   void save(float[] to, int at) {
     System.arraycopy(max, 0, to, at, columns);
-    System.arraycopy(sum, 0, to, at + columns, columns);
-    System.arraycopy(out, 0, to, at + 2 * columns, columns * lanes);
+    System.arraycopy(out, 0, to, at + columns, columns * outStride);
   }
 
   /** Adds an unfinished result. */
@@ -367,20 +375,24 @@ final class AttentionTile {
         rescale(c, otherMax);
       }
       float factor = Exp.exp(otherMax - max[c]);
-      sum[c] = Math.fma(from[at + columns + c], factor, sum[c]);
-      int other = at + 2 * columns + c * lanes;
-      for (int l = 0; l < lanes; l++) {
-        out[c * lanes + l] = Math.fma(from[other + l], factor, out[c * lanes + l]);
+      int other = at + columns + c * outStride;
+      for (int i = c * outStride; i < (c + 1) * outStride; i++, other++) {
+        out[i] = Math.fma(from[other], factor, out[i]);
       }
     }
   }
 
   /** Writes the normalized result. */
   void write(TensorView to) {
+    int groupLanes = geometry.valueGroups() == 1 ? lanes : geometry.valueGroup();
     for (int c = 0; c < columns; c++) {
-      kernels.scaleAndAdd(out, c * lanes, lanes, 1 / sum[c], 0f);
-      Elements.write(
-          to, step.firstRow() + firstRow + c / group, head * group + c % group, out, c * lanes);
+      int at = c * outStride;
+      float norm = 1 / Kernels.total(out, at + sumAt);
+      for (int g = 0; g < geometry.valueGroups(); g++) {
+        float addend = norm * Kernels.total(out, at + lanes + g * Kernels.PARTIAL_SUMS);
+        kernels.scaleAndAdd(out, at + g * groupLanes, groupLanes, norm, addend);
+      }
+      Elements.write(to, step.firstRow() + firstRow + c / group, head * group + c % group, out, at);
     }
   }
 }

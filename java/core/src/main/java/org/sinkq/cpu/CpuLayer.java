@@ -5,7 +5,10 @@ import java.lang.foreign.MemorySegment;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.layout.CacheGeometry;
 
-/** Memory of one layer: its pages [page][head] and its dense rows. */
+/**
+ * Memory of one layer: its pages [head][page] and its dense rows. A sequence's pages are often
+ * neighbours; this way, the bytes that a head reads are too.
+ */
 final class CpuLayer {
   final int index;
   final CpuLayout layout;
@@ -13,22 +16,23 @@ final class CpuLayer {
   final Quantizer quantizer;
   final MemorySegment pages;
   final DenseRows rows;
-  private final int heads;
+  private final int pageCount;
 
   CpuLayer(Arena arena, CacheMemory memory, int index) {
     CacheGeometry geometry = memory.geometry();
     this.index = index;
-    heads = geometry.shape().numKvHeads();
+    pageCount = memory.pages();
     layout = new CpuLayout(geometry, index);
     blocks = new DenseBlocks(layout);
     quantizer = layout.codec.isQuantized() ? new Quantizer(layout) : null;
     pages =
         arena.allocate(
-            (long) memory.pages() * heads * layout.pageLength, CpuLayout.CODE_BLOCK_LENGTH);
+            (long) pageCount * geometry.shape().numKvHeads() * layout.pageLength,
+            CpuLayout.CODE_BLOCK_LENGTH);
     rows = new DenseRows(arena, geometry, index, layout, memory.sequences());
   }
 
   long page(int page, int head) {
-    return ((long) page * heads + head) * layout.pageLength;
+    return ((long) head * pageCount + page) * layout.pageLength;
   }
 }

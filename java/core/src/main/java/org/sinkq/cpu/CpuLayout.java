@@ -7,14 +7,14 @@ import org.sinkq.layout.CacheGeometry;
  * Byte map of one layer in the CPU engine. All sizes are of one KV head.
  *
  * <pre>
- * quantized page             K codes | K scale | K min | V codes | V scale | V min | pad to 64
+ * quantized page             K scale | K min | K codes | V scale | V min | V codes     in the order in which attention reads
  *   codes                    [lanes / 32][rows / r] blocks of 64 bytes; K: lanes = tokens, rows = channels; V: the other way round
  *   block, r = 16 / bits     16 little-endian ints; int i: lane i in its low half, lane i + 16 in its high half,
  *                            row j in bits [bits * j, bits * j + bits) of a half
  *   K scale, K min           [D] fp16
  *   V scale, V min           [groups][G] fp16
  * dense page                 [G / 32] blocks
- *   block of 32 tokens       K [D][32], V [32][Dp]; fp16, or fp32 for codec FP32
+ *   block of 32 tokens       K [D][32 tokens], V [Dp / 32][32 tokens][32 channels]; fp16, or fp32 for codec FP32
  * dense rows of a sequence   ring blocks, then sink blocks, in the block format
  * </pre>
  *
@@ -25,7 +25,6 @@ import org.sinkq.layout.CacheGeometry;
 final class CpuLayout {
   static final int BLOCK = CacheGeometry.BLOCK_TOKENS;
   static final int CODE_BLOCK_LENGTH = 64;
-  private static final int ALIGNMENT = 64;
 
   final KvCodec codec;
   final int headDim;
@@ -35,11 +34,11 @@ final class CpuLayout {
   final int denseBlockLength;
   final int denseValueOffset;
   final int rowsPerBlock;
-  final int keyScaleOffset;
   final int keyMinOffset;
-  final int valueCodesOffset;
+  final int keyCodesOffset;
   final int valueScaleOffset;
   final int valueMinOffset;
+  final int valueCodesOffset;
   final int pageLength;
   final int valueGroup;
   final int valueGroups;
@@ -55,21 +54,24 @@ final class CpuLayout {
     denseValueOffset = headDim * BLOCK * elementLength;
     denseBlockLength = denseValueOffset + BLOCK * headLanes * elementLength;
     rowsPerBlock = codec.isQuantized() ? 16 / codec.bits() : 1;
-    keyScaleOffset = pageTokens * headDim * codec.bits() / Byte.SIZE;
-    keyMinOffset = keyScaleOffset + headDim * Short.BYTES;
-    valueCodesOffset = keyMinOffset + headDim * Short.BYTES;
-    valueScaleOffset = valueCodesOffset + pageTokens * headLanes * codec.bits() / Byte.SIZE;
+    keyMinOffset = headDim * Short.BYTES;
+    keyCodesOffset = keyMinOffset + headDim * Short.BYTES;
+    valueScaleOffset = keyCodesOffset + pageTokens * headDim * codec.bits() / Byte.SIZE;
     valueMinOffset = valueScaleOffset + valueGroups * pageTokens * Short.BYTES;
-    int quantizedLength = valueMinOffset + valueGroups * pageTokens * Short.BYTES;
-    pageLength =
-        codec.isQuantized()
-            ? CacheGeometry.roundUp(quantizedLength, ALIGNMENT)
-            : pageTokens / BLOCK * denseBlockLength;
+    valueCodesOffset = valueMinOffset + valueGroups * pageTokens * Short.BYTES;
+    int quantizedLength = valueCodesOffset + pageTokens * headLanes * codec.bits() / Byte.SIZE;
+    pageLength = codec.isQuantized() ? quantizedLength : pageTokens / BLOCK * denseBlockLength;
+  }
+
+  /** Byte offset within a dense block of a token's value. */
+  int denseValueOffset(int token, int channel) {
+    int row = channel / BLOCK * BLOCK + token;
+    return denseValueOffset + (row * BLOCK + channel % BLOCK) * elementLength;
   }
 
   /** Byte offset within a page of the code of a key's channel. */
   int keyCodeOffset(int token, int channel) {
-    return codeOffset(channel, token, headDim);
+    return keyCodesOffset + codeOffset(channel, token, headDim);
   }
 
   /** Byte offset within a page of the code of a value's channel. */

@@ -27,6 +27,7 @@ final class CpuStep implements EngineStep {
   private final int heads;
   private final StagedRows[] staged;
   private final Attention.Schedule schedule;
+  private final boolean flushes;
   private Arena arena;
 
   CpuStep(CpuEngine engine, StepPlan plan) {
@@ -35,6 +36,7 @@ final class CpuStep implements EngineStep {
     sequences = plan.sequences();
     heads = engine.geometry.shape().numKvHeads();
     staged = new StagedRows[sequences.size()];
+    flushes = sequences.stream().anyMatch(s -> s.newPages().length > 0);
     schedule = engine.attention.schedule(sequences);
     boolean begun = false;
     try {
@@ -68,7 +70,7 @@ final class CpuStep implements EngineStep {
         sequences.size() * heads,
         (task, worker) -> append(layer, task / heads, task % heads, k, v));
     engine.attention.run(layer, schedule, this, q, out, engine.workers);
-    if (sequences.stream().anyMatch(s -> s.newPages().length > 0)) {
+    if (flushes) {
       engine.workers.run(
           sequences.size() * heads, (task, worker) -> flush(layer, task / heads, task % heads));
     }

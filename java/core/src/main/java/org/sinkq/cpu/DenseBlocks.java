@@ -41,12 +41,10 @@ final class DenseBlocks {
   void write(MemorySegment to, long base, int slot, float[] key, float[] value) {
     long block = base + (long) (slot / CpuLayout.BLOCK) * layout.denseBlockLength;
     int lane = slot % CpuLayout.BLOCK;
-    long valueAt =
-        block + layout.denseValueOffset + (long) lane * layout.headLanes * layout.elementLength;
     for (int d = 0; d < layout.headDim; d++) {
       long keyAt = block + ((long) d * CpuLayout.BLOCK + lane) * layout.elementLength;
       put(to, keyAt, key[d]);
-      put(to, valueAt + (long) d * layout.elementLength, value[d]);
+      put(to, block + layout.denseValueOffset(lane, d), value[d]);
     }
   }
 
@@ -68,11 +66,9 @@ final class DenseBlocks {
   void read(MemorySegment from, long base, int slot, float[] key, float[] value) {
     long block = base + (long) (slot / CpuLayout.BLOCK) * layout.denseBlockLength;
     int lane = slot % CpuLayout.BLOCK;
-    long valueAt =
-        block + layout.denseValueOffset + (long) lane * layout.headLanes * layout.elementLength;
     for (int d = 0; d < layout.headDim; d++) {
       key[d] = get(from, block + ((long) d * CpuLayout.BLOCK + lane) * layout.elementLength);
-      value[d] = get(from, valueAt + (long) d * layout.elementLength);
+      value[d] = get(from, block + layout.denseValueOffset(lane, d));
     }
   }
 }

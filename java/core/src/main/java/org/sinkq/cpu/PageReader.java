@@ -26,7 +26,7 @@ final class PageReader {
       return;
     }
     for (int d = 0; d < layout.headDim; d++) {
-      key[d] = keyCode(token, d) * half(layout.keyScaleOffset, d) + half(layout.keyMinOffset, d);
+      key[d] = keyCode(token, d) * half(0, d) + half(layout.keyMinOffset, d);
       int group = d / layout.valueGroup * layout.pageTokens + token;
       value[d] =
           valueCode(token, d) * half(layout.valueScaleOffset, group)
@@ -69,7 +69,7 @@ final class PageReader {
       for (int d = 0; quantized && d < dim; d++) {
         keyCodes[t][d] = (byte) keyCode(t, d);
         valueCodes[t][d] = (byte) valueCode(t, d);
-        keyScale[d] = half(layout.keyScaleOffset, d);
+        keyScale[d] = half(0, d);
         keyMin[d] = half(layout.keyMinOffset, d);
       }
       for (int g = 0; quantized && g < layout.valueGroups; g++) {

@@ -28,13 +28,11 @@ final class Quantizer {
    *     range of a key's channel
    */
   void quantize(float[] keys, float[] values, boolean[] masked, MemorySegment to, long page) {
-    to.asSlice(page, layout.keyScaleOffset).fill((byte) 0);
-    to.asSlice(page + layout.valueCodesOffset, layout.valueScaleOffset - layout.valueCodesOffset)
-        .fill((byte) 0);
+    to.asSlice(page, layout.pageLength).fill((byte) 0);
     int tokens = layout.pageTokens;
     for (int d = 0; d < layout.headDim; d++) {
       float[] range = range(keys, d * tokens, tokens, masked);
-      put(to, page + layout.keyScaleOffset, d, range[0]);
+      put(to, page, d, range[0]);
       put(to, page + layout.keyMinOffset, d, range[1]);
       for (int t = 0; t < tokens; t++) {
         if (!masked[t]) {

@@ -25,23 +25,33 @@ final class ScalarKernels implements Kernels {
       float[] out,
       int outAt,
       int outStride,
-      int columns) {
+      int columns,
+      int[] tables) {
     int rows = 16 / bits;
     float[] row = new float[CpuLayout.BLOCK];
+    float[] second = new float[CpuLayout.BLOCK];
     for (int lb = 0; lb < laneBlocks; lb++) {
       for (int rb = 0; rb < rowBlocks; rb++) {
         long at = offset + ((long) lb * rowBlocks + rb) * CpuLayout.CODE_BLOCK_LENGTH;
-        for (int j = 0; j < rows; j++) {
+        for (int j = 0; j < rows; j += 4 / bits) {
           decodeRow(bits, codes, at, j, row);
+          if (bits == 2) {
+            decodeRow(bits, codes, at, j + 1, second);
+          }
           for (int c = 0; c < columns; c++) {
-            addRow(
-                row,
-                coef[c * coefStride + rb * rows + j],
-                out,
-                outAt + c * outStride + lb * CpuLayout.BLOCK);
+            int q = c * coefStride + rb * rows + j;
+            int to = outAt + c * outStride + lb * CpuLayout.BLOCK;
+            addProducts(row, coef[q], second, bits == 2 ? coef[q + 1] : 0, out, to);
           }
         }
       }
+    }
+  }
+
+  private static void addProducts(
+      float[] row, float factor, float[] second, float secondFactor, float[] out, int at) {
+    for (int i = 0; i < row.length; i++) {
+      out[at + i] += Math.fma(second[i], secondFactor, row[i] * factor);
     }
   }
 
@@ -90,47 +100,52 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void floats(
+  public void rows(
       MemorySegment x,
       long offset,
+      boolean halves,
       int rows,
-      int rowStride,
-      int lanes,
+      int laneBlocks,
       float[] coef,
       int coefStride,
       float[] out,
       int outAt,
       int outStride,
       int columns) {
-    float[] row = new float[lanes];
-    for (int r = 0; r < rows; r++) {
-      MemorySegment.copy(
-          x, JAVA_FLOAT_UNALIGNED, offset + (long) r * rowStride * Float.BYTES, row, 0, lanes);
-      for (int c = 0; c < columns; c++) {
-        addRow(row, coef[c * coefStride + r], out, outAt + c * outStride);
+    float[] row = new float[CpuLayout.BLOCK];
+    int rowLength = row.length * (halves ? Short.BYTES : Float.BYTES);
+    for (int lb = 0; lb < laneBlocks; lb++) {
+      for (int r = 0; r < rows; r++) {
+        long at = offset + ((long) lb * rows + r) * rowLength;
+        if (halves) {
+          halves(x, at, row.length, row);
+        } else {
+          MemorySegment.copy(x, JAVA_FLOAT_UNALIGNED, at, row, 0, row.length);
+        }
+        for (int c = 0; c < columns; c++) {
+          addRow(row, coef[c * coefStride + r], out, outAt + c * outStride + lb * row.length);
+        }
       }
     }
   }
 
   @Override
-  public float scaleAndDot(
-      float[] x, int xAt, float[] scale, float[] min, int n, float[] coef, int coefAt) {
-    float[] partial = new float[PARTIAL_SUMS];
+  public void scaleAndDot(
+      float[] x,
+      int xAt,
+      float[] scale,
+      float[] min,
+      int n,
+      float[] coef,
+      int coefAt,
+      float[] sums,
+      int sumAt) {
     for (int i = 0; i < n; i++) {
       float value = x[xAt + i];
+      int sum = sumAt + i % PARTIAL_SUMS;
       coef[coefAt + i] = value * scale[i];
-      partial[i % PARTIAL_SUMS] = Math.fma(value, min[i], partial[i % PARTIAL_SUMS]);
+      sums[sum] = Math.fma(value, min[i], sums[sum]);
     }
-    return sum(partial);
-  }
-
-  /** Adds partial sums in order. */
-  static float sum(float[] partial) {
-    float sum = 0;
-    for (float p : partial) {
-      sum += p;
-    }
-    return sum;
   }
 
   @Override
@@ -159,13 +174,11 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public float exp(float[] x, int at, int n, float max) {
-    float[] partial = new float[PARTIAL_SUMS];
+  public void exp(float[] x, int at, int n, float max, float[] sums, int sumAt) {
     for (int i = 0; i < n; i++) {
       float e = Exp.exp(x[at + i] - max);
       x[at + i] = e;
-      partial[i % PARTIAL_SUMS] += e;
+      sums[sumAt + i % PARTIAL_SUMS] += e;
     }
-    return sum(partial);
   }
 }

@@ -5,6 +5,7 @@ import static jdk.incubator.vector.VectorOperators.GE;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.MAX;
 import static jdk.incubator.vector.VectorOperators.S2I;
 
 import java.lang.foreign.MemorySegment;
@@ -17,7 +18,9 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The Vector API kernels for 4, 8 or 16 lanes. A code block is 16 ints wide; narrower machines walk
- * it in slices. The matrix products live in {@link VectorProducts}.
+ * it in slices. The matrix products live in classes of their own, a method for each number of
+ * columns taken at once: sums stay in registers over all rows, and vectors in arrays or behind a
+ * call would be boxed.
  */
 final class VectorKernels implements Kernels {
   static final VectorSpecies<Float> F = preferred();
@@ -52,46 +55,46 @@ final class VectorKernels implements Kernels {
       float[] out,
       int outAt,
       int outStride,
-      int columns) {
-    for (int lb = 0; lb < laneBlocks; lb++) {
-      long at = offset + (long) lb * rowBlocks * CpuLayout.CODE_BLOCK_LENGTH;
-      int to = outAt + lb * CpuLayout.BLOCK;
-      for (int slice = 0; slice < SLICES; slice++) {
-        long sliceAt = at + (long) slice * L * Integer.BYTES;
-        int sliceTo = to + slice * L;
-        int c = 0;
-        for (; columns - c >= 4 && columns - c != 5; c += 4) {
-          VectorProducts.codes4(
-              bits,
-              codes,
-              sliceAt,
-              rowBlocks,
-              coef,
-              c * coefStride,
-              coefStride,
-              out,
-              sliceTo + c * outStride,
-              outStride);
-        }
-        for (; columns - c >= 3; c += 3) {
-          VectorProducts.codes3(
-              bits,
-              codes,
-              sliceAt,
-              rowBlocks,
-              coef,
-              c * coefStride,
-              coefStride,
-              out,
-              sliceTo + c * outStride,
-              outStride);
-        }
-        for (; c < columns; c++) {
-          VectorProducts.codes1(
-              bits, codes, sliceAt, rowBlocks, coef, c * coefStride, out, sliceTo + c * outStride);
+      int columns,
+      int[] tables) {
+    if (SLICES > 1) {
+      VectorNarrowProducts.codes(
+          bits,
+          codes,
+          offset,
+          rowBlocks,
+          laneBlocks,
+          coef,
+          coefStride,
+          out,
+          outAt,
+          outStride,
+          columns);
+      return;
+    }
+    int rows = rowBlocks * 16 / bits;
+    int n;
+    for (int c = 0; c < columns; c += n) {
+      n = columnsAtOnce(columns - c);
+      for (int i = 0; i < n; i++) {
+        VectorTableProducts.build(
+            bits, coef, (c + i) * coefStride, rows, tables, i * PARTIAL_SUMS, n * PARTIAL_SUMS);
+      }
+      for (int lb = 0; lb < laneBlocks; lb++) {
+        long at = offset + (long) lb * rowBlocks * CpuLayout.CODE_BLOCK_LENGTH;
+        int to = outAt + c * outStride + lb * CpuLayout.BLOCK;
+        switch (n) {
+          case 4 -> VectorTableProducts.add4(codes, at, rowBlocks, 4, tables, out, to, outStride);
+          case 3 -> VectorTableProducts.add3(codes, at, rowBlocks, 4, tables, out, to, outStride);
+          default -> VectorTableProducts.add1(codes, at, rowBlocks, 4, tables, out, to);
         }
       }
     }
+  }
+
+  /** 4, 3 or 1: five columns are better taken as 3 + 1 + 1 than as 4 + 1. */
+  private static int columnsAtOnce(int left) {
+    return left >= COLUMNS && left != 5 ? COLUMNS : left >= 3 ? 3 : 1;
   }
 
   @Override
@@ -148,69 +151,71 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void floats(
+  public void rows(
       MemorySegment x,
       long offset,
+      boolean halves,
       int rows,
-      int rowStride,
-      int lanes,
+      int laneBlocks,
       float[] coef,
       int coefStride,
       float[] out,
       int outAt,
       int outStride,
       int columns) {
-    for (int lane = 0; lane < lanes; lane += 2 * L) {
-      long at = offset + (long) lane * Float.BYTES;
-      int to = outAt + lane;
-      int c = 0;
-      for (; columns - c >= 4 && columns - c != 5; c += 4) {
-        VectorProducts.floats4(
-            x,
-            at,
-            rows,
-            rowStride,
-            coef,
-            c * coefStride,
-            coefStride,
-            out,
-            to + c * outStride,
-            outStride);
-      }
-      for (; columns - c >= 3; c += 3) {
-        VectorProducts.floats3(
-            x,
-            at,
-            rows,
-            rowStride,
-            coef,
-            c * coefStride,
-            coefStride,
-            out,
-            to + c * outStride,
-            outStride);
-      }
-      for (; c < columns; c++) {
-        VectorProducts.floats1(
-            x, at, rows, rowStride, coef, c * coefStride, out, to + c * outStride);
+    int elementLength = halves ? Short.BYTES : Float.BYTES;
+    for (int lb = 0; lb < laneBlocks; lb++) {
+      long block = offset + (long) lb * rows * CpuLayout.BLOCK * elementLength;
+      for (int lane = 0; lane < CpuLayout.BLOCK; lane += 2 * L) {
+        long at = block + (long) lane * elementLength;
+        int to = outAt + lb * CpuLayout.BLOCK + lane;
+        int n;
+        for (int c = 0; c < columns; c += n) {
+          n = columnsAtOnce(columns - c);
+          int q = c * coefStride;
+          int o = to + c * outStride;
+          if (halves) {
+            switch (n) {
+              case 4 ->
+                  VectorHalfProducts.add4(x, at, rows, coef, q, coefStride, out, o, outStride);
+              case 3 ->
+                  VectorHalfProducts.add3(x, at, rows, coef, q, coefStride, out, o, outStride);
+              default -> VectorHalfProducts.add1(x, at, rows, coef, q, out, o);
+            }
+          } else {
+            switch (n) {
+              case 4 ->
+                  VectorFloatProducts.add4(x, at, rows, coef, q, coefStride, out, o, outStride);
+              case 3 ->
+                  VectorFloatProducts.add3(x, at, rows, coef, q, coefStride, out, o, outStride);
+              default -> VectorFloatProducts.add1(x, at, rows, coef, q, out, o);
+            }
+          }
+        }
       }
     }
   }
 
   @Override
-  public float scaleAndDot(
-      float[] x, int xAt, float[] scale, float[] min, int n, float[] coef, int coefAt) {
-    float[] partial = new float[PARTIAL_SUMS];
+  public void scaleAndDot(
+      float[] x,
+      int xAt,
+      float[] scale,
+      float[] min,
+      int n,
+      float[] coef,
+      int coefAt,
+      float[] sums,
+      int sumAt) {
     for (int slice = 0; slice < PARTIAL_SUMS; slice += L) {
-      FloatVector sum = FloatVector.zero(F);
+      FloatVector sum = FloatVector.fromArray(F, sums, sumAt + slice);
       for (int i = slice; i < n; i += PARTIAL_SUMS) {
         FloatVector value = FloatVector.fromArray(F, x, xAt + i);
         value.mul(FloatVector.fromArray(F, scale, i)).intoArray(coef, coefAt + i);
         sum = value.fma(FloatVector.fromArray(F, min, i), sum);
       }
-      sum.intoArray(partial, slice);
+      sum.intoArray(sums, sumAt + slice);
     }
-    return ScalarKernels.sum(partial);
   }
 
   @Override
@@ -242,26 +247,20 @@ final class VectorKernels implements Kernels {
       // A compare and a blend are cheaper than max, which also orders signed zeros and NaN.
       max = max.blend(value, value.compare(GE, max));
     }
-    float best = max.lane(0);
-    for (int l = 1; l < L; l++) {
-      best = Math.max(best, max.lane(l));
-    }
-    return best;
+    return max.reduceLanes(MAX);
   }
 
   @Override
-  public float exp(float[] x, int at, int n, float max) {
-    float[] partial = new float[PARTIAL_SUMS];
+  public void exp(float[] x, int at, int n, float max, float[] sums, int sumAt) {
     for (int slice = 0; slice < PARTIAL_SUMS; slice += L) {
-      FloatVector sum = FloatVector.zero(F);
+      FloatVector sum = FloatVector.fromArray(F, sums, sumAt + slice);
       for (int i = slice; i < n; i += PARTIAL_SUMS) {
         FloatVector e = exp(FloatVector.fromArray(F, x, at + i).sub(max));
         e.intoArray(x, at + i);
         sum = sum.add(e);
       }
-      sum.intoArray(partial, slice);
+      sum.intoArray(sums, sumAt + slice);
     }
-    return ScalarKernels.sum(partial);
   }
 
   /** {@link Exp#exp} lane by lane. */

@@ -3,16 +3,16 @@
  * with the same bits.
  *
  * <pre>
- *   CpuEngine ── CpuLayer per layer ── pages      [page][head] of CpuLayout.pageLength bytes
+ *   CpuEngine ── CpuLayer per layer ── pages      [head][page] of CpuLayout.pageLength bytes
  *                                   └─ DenseRows  [sequence slot][head]: ring blocks | sink blocks
  *
  *   page, 2 bits, D = 128, G = 128                 dense block of 32 tokens, fp16, D = 128
- *   0     K codes   [4 lane blocks][16] x 64 B     0      K  [128][32]
- *   4096  K scale   [128] fp16                     8192   V  [32][128]
- *   4352  K min     [128] fp16                     16384
- *   4608  V codes   [4 lane blocks][16] x 64 B
- *   8704  V scale   [1][128] fp16
- *   8960  V min     [1][128] fp16
+ *   0     K scale   [128] fp16                     0      K  [128][32 tokens]
+ *   256   K min     [128] fp16                     8192   V  [4][32 tokens][32 channels]
+ *   512   K codes   [4 lane blocks][16] x 64 B     16384
+ *   4608  V scale   [1][128] fp16
+ *   4864  V min     [1][128] fp16
+ *   5120  V codes   [4 lane blocks][16] x 64 B
  *   9216
  * </pre>
  *

@@ -1,11 +1,11 @@
 package org.sinkq.cpu;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
-import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.ModelShape;
@@ -23,10 +23,9 @@ class AttentionTest {
       new CacheGeometry(
           ModelShape.of(1, 4 * HEADS, HEADS, 128), KvCacheSpec.builder().capacityTokens(1).build());
 
-  private Attention.Schedule schedule(SequenceStep... steps) {
+  private Attention attention() {
     try (Arena arena = Arena.ofConfined()) {
-      PageMasks masks = new PageMasks(0, 0, 128);
-      return new Attention(geometry, masks, new ScalarKernels(), 1, arena).schedule(List.of(steps));
+      return new Attention(geometry, new PageMasks(0, 0, 128), new ScalarKernels(), 1, arena);
     }
   }
 
@@ -39,29 +38,39 @@ class AttentionTest {
   /** Partial results of a prompt's tiles would take more than an array can hold. */
   @Test
   void onlySplitTilesKeepPartialResults() {
-    assertEquals(0, schedule(step(0, 1_000_000)).partials());
-    Attention.Schedule mixed = schedule(step(0, 100_000), step(40, 1), step(16, 1));
+    Attention attention = attention();
+    assertEquals(0, attention.schedule(List.of(step(0, 1_000_000))).partials());
+    Attention.Schedule mixed =
+        attention.schedule(List.of(step(0, 100_000), step(40, 1), step(16, 1)));
+    assertArrayEquals(new int[] {0, 0, 3 * HEADS, 3 * HEADS}, mixed.firstPartial());
     assertEquals(3 * HEADS, mixed.partials());
-    int[] numbers = new int[3 * HEADS];
-    int n = 0;
-    for (int i = 0; i < mixed.splits().length; i++) {
-      if (mixed.splits()[i] > 1) {
-        numbers[n++] = mixed.partial()[i];
-      }
+  }
+
+  /** Every item belongs to one sequence, in order. */
+  @Test
+  void itemsAreNumberedSequenceBySequence() {
+    Attention.Schedule mixed =
+        attention().schedule(List.of(step(0, 1), step(40, 1), step(16, 1), step(0, 100)));
+    int[] counts = new int[4];
+    int last = 0;
+    for (int i = 0; i < mixed.items(); i++) {
+      int sequence = mixed.sequence(i);
+      assertTrue(sequence == last || sequence == last + 1, "item " + i + ": " + sequence);
+      last = sequence;
+      counts[sequence]++;
     }
-    assertEquals(
-        Arrays.toString(IntStream.range(0, 3 * HEADS).toArray()), Arrays.toString(numbers));
+    assertArrayEquals(new int[] {HEADS, 3 * HEADS, HEADS, 13 * HEADS}, counts);
   }
 
   /** Every page of a tile in one item, in order, and the division of a sequence its own affair. */
   @Test
-  void itemsOfATileCoverItsPagesInOrder() {
-    Attention.Schedule schedule = schedule(step(40, 1));
-    assertEquals(3 * HEADS, schedule.sequence().length);
+  void splitsCoverThePagesInOrder() {
+    Attention attention = attention();
+    SequenceStep step = step(40, 1);
+    assertEquals(3, attention.splits(step));
     for (int i = 0; i < 3; i++) {
-      assertEquals(i, schedule.split()[i]);
-      assertEquals(i * 16, schedule.from()[i]);
-      assertEquals(Math.min(40, (i + 1) * 16), schedule.to()[i]);
+      assertEquals(i * 16, attention.firstPage(i));
+      assertEquals(Math.min(40, (i + 1) * 16), attention.endPage(step, i));
     }
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -82,24 +83,30 @@ class KernelsProperties {
                 out,
                 7,
                 outStride,
-                columns));
+                columns,
+                new int[Kernels.tableLength(rowBlocks * 16 / bits)]));
   }
 
   @Property(tries = 100)
-  void floatRows(
+  void rows(
       @ForAll long seed,
       @ForAll @IntRange(min = 1, max = 140) int rows,
       @ForAll @IntRange(min = 1, max = 8) int laneBlocks,
       @ForAll @IntRange(min = 1, max = 13) int columns) {
     Random random = new Random(seed);
     int lanes = laneBlocks * 32;
-    int rowStride = lanes + 32 * random.nextInt(2);
-    MemorySegment x = MemorySegment.ofArray(floats(random, 16 + rows * rowStride, 3));
+    MemorySegment x = MemorySegment.ofArray(floats(random, 16 + rows * lanes, 3));
+    MemorySegment y = halves(random, rows * lanes);
     float[] coef = floats(random, columns * (rows + 2), 2);
+    float[] start = floats(random, 1 + columns * lanes, 1);
     assertTwins(
-        floats(random, columns * (lanes + 1), 1),
+        start,
         (kernels, out) ->
-            kernels.floats(x, 64, rows, rowStride, lanes, coef, rows + 2, out, 1, lanes, columns));
+            kernels.rows(x, 64, false, rows, laneBlocks, coef, rows + 2, out, 1, lanes, columns));
+    assertTwins(
+        start,
+        (kernels, out) ->
+            kernels.rows(y, 2, true, rows, laneBlocks, coef, rows + 2, out, 1, lanes, columns));
   }
 
   @Property(tries = 50)
@@ -140,15 +147,15 @@ class KernelsProperties {
     float[] min = floats(random, n, 5);
     float factor = (float) random.nextGaussian();
     assertTwins(
-        new float[n + 1],
-        (kernels, coef) -> coef[n] = kernels.scaleAndDot(x, 3, scale, min, n, coef, 0));
+        new float[n + 16],
+        (kernels, coef) -> kernels.scaleAndDot(x, 3, scale, min, n, coef, 0, coef, n));
     assertTwins(x, (kernels, y) -> kernels.scaleAndAdd(y, 3, n, factor, 0.25f));
     assertTwins(x, (kernels, y) -> kernels.softCap(y, 3, n, 0.5f + Math.abs(factor) * 30));
     assertTwins(x, (kernels, y) -> y[0] = kernels.max(y, 3, n));
-    float[] hidden = x.clone();
+    float[] hidden = Arrays.copyOf(x, 3 + n + 16);
     hidden[3 + random.nextInt(n)] = Float.NEGATIVE_INFINITY;
     float max = SCALAR.max(hidden, 3, n);
-    assertTwins(hidden, (kernels, y) -> y[0] = kernels.exp(y, 3, n, max));
+    assertTwins(hidden, (kernels, y) -> kernels.exp(y, 3, n, max, y, 3 + n));
   }
 
   /** Within 2 ulp of the exact result wherever that is a normal number, 0 below. */
