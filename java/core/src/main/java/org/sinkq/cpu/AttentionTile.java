@@ -153,8 +153,8 @@ final class AttentionTile {
 
   private void quantizedPage(long base, boolean partial) {
     CpuLayout layout = layer.layout;
-    kernels.halves(layer.pages, base, dim, scale);
-    kernels.halves(layer.pages, base + layout.keyMinOffset, dim, min);
+    kernels.halves(layer.pages, base, dim, scale, 0);
+    kernels.halves(layer.pages, base + layout.keyMinOffset, dim, min, 0);
     for (int c = 0; c < columns; c++) {
       Arrays.fill(bias, 0f);
       kernels.scaleAndDot(q, c * dim, scale, min, dim, coef, c * stride, bias, 0);
@@ -165,8 +165,8 @@ final class AttentionTile {
     int valueLanes = layout.valueGroups == 1 ? lanes : layout.valueGroup;
     for (int g = 0; g < layout.valueGroups; g++) {
       long parameters = base + (long) g * pageTokens * Short.BYTES;
-      kernels.halves(layer.pages, parameters + layout.valueScaleOffset, pageTokens, scale);
-      kernels.halves(layer.pages, parameters + layout.valueMinOffset, pageTokens, min);
+      kernels.halves(layer.pages, parameters + layout.valueScaleOffset, pageTokens, scale, 0);
+      kernels.halves(layer.pages, parameters + layout.valueMinOffset, pageTokens, min, 0);
       int minAt = lanes + g * Kernels.PARTIAL_SUMS;
       for (int c = 0; c < columns; c++) {
         kernels.scaleAndDot(

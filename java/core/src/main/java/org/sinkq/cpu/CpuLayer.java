@@ -13,7 +13,6 @@ final class CpuLayer {
   final int index;
   final CpuLayout layout;
   final DenseBlocks blocks;
-  final Quantizer quantizer;
   final MemorySegment pages;
   final DenseRows rows;
   private final int pageCount;
@@ -24,7 +23,6 @@ final class CpuLayer {
     pageCount = memory.pages();
     layout = new CpuLayout(geometry, index);
     blocks = new DenseBlocks(layout);
-    quantizer = layout.codec.isQuantized() ? new Quantizer(layout) : null;
     pages =
         arena.allocate(
             (long) pageCount * geometry.shape().numKvHeads() * layout.pageLength,

@@ -42,19 +42,32 @@ final class Flusher {
     int dim = layer.layout.headDim;
     float[] keys = new float[dim * pageTokens];
     float[] values = new float[dim * pageTokens];
-    float[] key = new float[dim];
-    float[] value = new float[dim];
+    Quantizer quantizer = new Quantizer(layer.layout);
     for (int p = 0; p < step.newPages().length; p++) {
-      for (int t = 0; t < pageTokens; t++) {
-        layer.blocks.read(window.segment(), window.base(), slot(p * pageTokens + t), key, value);
-        for (int d = 0; d < dim; d++) {
-          keys[d * pageTokens + t] = key[d];
-        }
-        System.arraycopy(value, 0, values, t * dim, dim);
-      }
+      read(p, keys, values);
       boolean[] pageMask = Arrays.copyOfRange(masked, p * pageTokens, (p + 1) * pageTokens);
-      layer.quantizer.quantize(
-          keys, values, pageMask, layer.pages, layer.page(step.newPages()[p], head));
+      quantizer.quantize(keys, values, pageMask, layer.pages, layer.page(step.newPages()[p], head));
+    }
+  }
+
+  /** Reads a page's tokens: keys [D][G], values [G][D]. */
+  private void read(int page, float[] keys, float[] values) {
+    CpuLayout layout = layer.layout;
+    int blocks = pageTokens / CpuLayout.BLOCK;
+    for (int b = 0; b < blocks; b++) {
+      long block = window.block(page * blocks + b, layout.denseBlockLength);
+      int first = b * CpuLayout.BLOCK;
+      for (int d = 0; d < layout.headDim; d++) {
+        long row = block + (long) d * CpuLayout.BLOCK * Short.BYTES;
+        engine.kernels.halves(window.segment(), row, CpuLayout.BLOCK, keys, d * pageTokens + first);
+      }
+      for (int t = 0; t < CpuLayout.BLOCK; t++) {
+        for (int d = 0; d < layout.headDim; d += CpuLayout.BLOCK) {
+          int n = Math.min(CpuLayout.BLOCK, layout.headDim - d);
+          long row = block + layout.denseValueOffset(t, d);
+          engine.kernels.halves(window.segment(), row, n, values, (first + t) * layout.headDim + d);
+        }
+      }
     }
   }
 

@@ -54,8 +54,8 @@ interface Kernels {
   /** Writes {@code n} fp16 numbers as floats. */
   void expandHalves(MemorySegment halves, long offset, int n, MemorySegment tile);
 
-  /** Reads {@code n} fp16 numbers. */
-  void halves(MemorySegment halves, long offset, int n, float[] to);
+  /** Reads {@code n} fp16 numbers into {@code to}, from {@code at} on. */
+  void halves(MemorySegment halves, long offset, int n, float[] to, int at);
 
   /**
    * {@code out[c][lane] += sum over rows of coef[c][row] * x[row][lane]}, x being lane blocks

@@ -4,19 +4,33 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * Asymmetric quantization of one page: keys per channel over the unmasked tokens, values per token
  * over groups of channels (KIVI, arXiv 2402.02750). Scale and minimum are rounded to fp16 before
  * the codes are computed with them.
+ *
+ * <p>Works row by row in arrays, in loops that the compiler vectorizes, and copies the codes over
+ * at the end. Holds working memory: one object for each flush.
  */
 final class Quantizer {
+  /** Adding and taking away 1.5 * 2^23 rounds half to even; quotients are far smaller. */
+  private static final float ROUND = Exp.ROUND;
+
   private final CpuLayout layout;
   private final int levels;
+  private final int[] codes;
+  private final int[] words;
+  private float scale;
+  private float min;
 
   Quantizer(CpuLayout layout) {
     this.layout = layout;
     levels = (1 << layout.codec.bits()) - 1;
+    int lanes = Math.max(layout.pageTokens, layout.headLanes);
+    codes = new int[lanes];
+    words = new int[layout.pageTokens * layout.headLanes * layout.codec.bits() / Integer.SIZE];
   }
 
   /**
@@ -28,71 +42,93 @@ final class Quantizer {
    *     range of a key's channel
    */
   void quantize(float[] keys, float[] values, boolean[] masked, MemorySegment to, long page) {
-    to.asSlice(page, layout.pageLength).fill((byte) 0);
     int tokens = layout.pageTokens;
+    Arrays.fill(words, 0);
     for (int d = 0; d < layout.headDim; d++) {
-      float[] range = range(keys, d * tokens, tokens, masked);
-      put(to, page, d, range[0]);
-      put(to, page + layout.keyMinOffset, d, range[1]);
+      findRange(keys, d * tokens, tokens, masked);
+      putRange(to, page, page + layout.keyMinOffset, d);
+      encode(keys, d * tokens, tokens);
       for (int t = 0; t < tokens; t++) {
+        codes[t] = masked[t] ? 0 : codes[t];
+      }
+      pack(d, layout.headDim, 0, tokens);
+    }
+    copyWords(tokens * layout.headDim, to, page + layout.keyCodesOffset);
+    Arrays.fill(words, 0);
+    for (int t = 0; t < tokens; t++) {
+      for (int first = 0; first < layout.headDim; first += layout.valueGroup) {
+        findRange(values, t * layout.headDim + first, layout.valueGroup, null);
+        int index = first / layout.valueGroup * tokens + t;
+        putRange(to, page + layout.valueScaleOffset, page + layout.valueMinOffset, index);
         if (!masked[t]) {
-          int code = code(keys[d * tokens + t], range);
-          or(to, page + layout.keyCodeOffset(t, d), code << layout.codeShift(d, t));
+          encode(values, t * layout.headDim + first, layout.valueGroup);
+          pack(t, tokens, first, layout.valueGroup);
         }
       }
     }
-    for (int t = 0; t < tokens; t++) {
-      for (int g = 0; g < layout.valueGroups; g++) {
-        quantizeValue(values, t, g, masked[t], to, page);
-      }
-    }
-  }
-
-  private void quantizeValue(
-      float[] values, int token, int group, boolean masked, MemorySegment to, long page) {
-    int first = group * layout.valueGroup;
-    float[] range = range(values, token * layout.headDim + first, layout.valueGroup, null);
-    int index = group * layout.pageTokens + token;
-    put(to, page + layout.valueScaleOffset, index, range[0]);
-    put(to, page + layout.valueMinOffset, index, range[1]);
-    if (masked) {
-      return;
-    }
-    for (int d = first; d < first + layout.valueGroup; d++) {
-      int code = code(values[token * layout.headDim + d], range);
-      or(to, page + layout.valueCodeOffset(token, d), code << layout.codeShift(token, d));
-    }
-  }
-
-  private static void put(MemorySegment to, long table, int index, float value) {
-    to.set(JAVA_SHORT_UNALIGNED, table + (long) index * Short.BYTES, Float.floatToFloat16(value));
-  }
-
-  private static void or(MemorySegment to, long at, int bits) {
-    to.set(JAVA_INT_UNALIGNED, at, to.get(JAVA_INT_UNALIGNED, at) | bits);
+    copyWords(tokens * layout.headLanes, to, page + layout.valueCodesOffset);
   }
 
   /** Scale and minimum, rounded to fp16. */
-  private float[] range(float[] x, int at, int n, boolean[] masked) {
-    float min = Float.POSITIVE_INFINITY;
-    float max = Float.NEGATIVE_INFINITY;
+  private void findRange(float[] x, int at, int n, boolean[] masked) {
+    float least = Float.POSITIVE_INFINITY;
+    float most = Float.NEGATIVE_INFINITY;
     for (int i = 0; i < n; i++) {
       if (masked == null || !masked[i]) {
-        min = Math.min(min, x[at + i]);
-        max = Math.max(max, x[at + i]);
+        float value = x[at + i];
+        // Comparing is several times faster than Math.min and Math.max, which order zeros too.
+        least = value < least ? value : least;
+        most = value > most ? value : most;
       }
     }
-    return new float[] {half((max - min) / levels), half(min)};
+    if (least == 0) {
+      for (int i = 0; i < n; i++) {
+        least = masked == null || !masked[i] ? Math.min(least, x[at + i]) : least;
+      }
+    }
+    scale = half((most - least) / levels);
+    min = half(least);
   }
 
   private static float half(float value) {
     return Float.float16ToFloat(Float.floatToFloat16(value));
   }
 
-  private int code(float x, float[] range) {
-    if (range[0] == 0) {
-      return 0;
+  private void putRange(MemorySegment to, long scales, long mins, int index) {
+    to.set(JAVA_SHORT_UNALIGNED, scales + 2L * index, Float.floatToFloat16(scale));
+    to.set(JAVA_SHORT_UNALIGNED, mins + 2L * index, Float.floatToFloat16(min));
+  }
+
+  /** Codes of a row, rounded half to even, and zeros up to a whole number of lane blocks. */
+  private void encode(float[] x, int at, int n) {
+    Arrays.fill(codes, 0);
+    if (scale == 0) {
+      return;
     }
-    return (int) Math.clamp((float) Math.rint((x - range[1]) / range[0]), 0f, levels);
+    for (int i = 0; i < n; i++) {
+      float quotient = (x[at + i] - min) / scale;
+      codes[i] = (int) (quotient + ROUND - ROUND);
+    }
+    for (int i = 0; i < n; i++) {
+      codes[i] = Math.max(0, Math.min(levels, codes[i]));
+    }
+  }
+
+  /** Puts the codes of a row into the words of its blocks, see {@link CpuLayout}. */
+  private void pack(int row, int rows, int firstLane, int n) {
+    int shift = row % layout.rowsPerBlock * layout.codec.bits();
+    for (int lane = 0; lane < n; lane += CpuLayout.BLOCK) {
+      int block =
+          (firstLane + lane) / CpuLayout.BLOCK * (rows / layout.rowsPerBlock)
+              + row / layout.rowsPerBlock;
+      for (int i = 0; i < 16; i++) {
+        words[block * 16 + i] |= (codes[lane + i] | codes[lane + 16 + i] << 16) << shift;
+      }
+    }
+  }
+
+  private void copyWords(int elements, MemorySegment to, long at) {
+    int count = elements * layout.codec.bits() / Integer.SIZE;
+    MemorySegment.copy(words, 0, to, JAVA_INT_UNALIGNED, at, count);
   }
 }

@@ -93,9 +93,9 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
-  public void halves(MemorySegment halves, long offset, int n, float[] to) {
+  public void halves(MemorySegment halves, long offset, int n, float[] to, int at) {
     for (int i = 0; i < n; i++) {
-      to[i] = Float.float16ToFloat(halves.get(JAVA_SHORT_UNALIGNED, offset + i * 2L));
+      to[at + i] = Float.float16ToFloat(halves.get(JAVA_SHORT_UNALIGNED, offset + i * 2L));
     }
   }
 
@@ -118,7 +118,7 @@ final class ScalarKernels implements Kernels {
       for (int r = 0; r < rows; r++) {
         long at = offset + ((long) lb * rows + r) * rowLength;
         if (halves) {
-          halves(x, at, row.length, row);
+          halves(x, at, row.length, row, 0);
         } else {
           MemorySegment.copy(x, JAVA_FLOAT_UNALIGNED, at, row, 0, row.length);
         }

@@ -133,9 +133,9 @@ final class VectorKernels implements Kernels {
   }
 
   @Override
-  public void halves(MemorySegment halves, long offset, int n, float[] to) {
+  public void halves(MemorySegment halves, long offset, int n, float[] to, int at) {
     for (int i = 0; i < n; i += L) {
-      half(halves, offset + (long) i * Short.BYTES).intoArray(to, i);
+      half(halves, offset + (long) i * Short.BYTES).intoArray(to, at + i);
     }
   }
 

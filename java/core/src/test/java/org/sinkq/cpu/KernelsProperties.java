@@ -121,7 +121,7 @@ class KernelsProperties {
     assertExpands(
         blocks * 16, (kernels, tile) -> kernels.expandHalves(halves, 2, blocks * 16, tile));
     assertTwins(
-        new float[blocks * 16], (kernels, to) -> kernels.halves(halves, 2, blocks * 16, to));
+        new float[5 + blocks * 16], (kernels, to) -> kernels.halves(halves, 2, blocks * 16, to, 5));
   }
 
   private interface Expansion {
