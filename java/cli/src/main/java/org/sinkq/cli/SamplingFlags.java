@@ -62,6 +62,11 @@ final class SamplingFlags {
       description = "The same seed gives the same text (default: ${DEFAULT-VALUE}).")
   private long seed;
 
+  @Option(
+      names = "--ignore-eos",
+      description = "Go on when the model ends its text, for measurements of a fixed length.")
+  private boolean ignoreEos;
+
   int maxTokens() {
     return maxTokens;
   }
@@ -70,7 +75,8 @@ final class SamplingFlags {
   GenerationOptions options() {
     try {
       SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, minP, seed);
-      return GenerationOptions.of(maxTokens, sampling);
+      GenerationOptions options = GenerationOptions.of(maxTokens, sampling);
+      return ignoreEos ? options.ignoringEndOfGeneration() : options;
     } catch (InvalidArgumentException e) {
       throw new ParameterException(spec.commandLine(), toOption(e.getMessage()), e);
     }

@@ -50,6 +50,14 @@ final class GenerateModelTest {
   }
 
   @Test
+  void aTextThatTheModelEndsGoesOnOnRequest() {
+    String[] greedy = {"--max-tokens=32", "--temperature=0", "--json", PROMPT};
+    assertFalse(generate(greedy).out().contains("\"generatedTokens\":32,"));
+    String[] longer = {"--ignore-eos", "--max-tokens=32", "--temperature=0", "--json", PROMPT};
+    assertTrue(generate(longer).out().contains("\"generatedTokens\":32,"));
+  }
+
+  @Test
   void theSummaryIsOneLineOnStderr() {
     Cli run = generate("--max-tokens=4", PROMPT);
     assertEquals(0, run.code(), run.err());
