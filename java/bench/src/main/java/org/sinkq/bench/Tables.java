@@ -42,7 +42,9 @@ public final class Tables {
     for (int i = 0; i < args.length; i++) {
       if (args[i].equals("--quick")) {
         quick = true;
-      } else if (args[i].equals("--threads") && i + 1 < args.length) {
+      } else if (args[i].equals("--threads")
+          && i + 1 < args.length
+          && args[i + 1].matches("[1-9]\\d{0,2}")) {
         threads = Integer.parseInt(args[++i]);
       } else if (ALL.containsKey(args[i])) {
         names.add(args[i]);
