@@ -23,8 +23,8 @@ public interface Kernels {
   int TILE_SUMS = TILE_ROWS * PARTIAL_SUMS;
 
   /**
-   * Elements that the scratch array of a product with rows of {@code columns} weights must have: the
-   * partial sums, then scale and minimum of each block of two rows.
+   * Elements that the scratch array of a product with rows of {@code columns} weights must have:
+   * the partial sums, then scale and minimum of each block of two rows.
    */
   static int scratchLength(int columns) {
     return TILE_SUMS + 4 * (columns / Weights.COLUMN_MULTIPLE);
