@@ -1,0 +1,616 @@
+// attend: softmax(q K^T) V over pages, sinks and window, one launch.
+//
+// Grid (items), 4 warps a block. An item is a range of units (page, 16 sink slots, 16 window tokens)
+// for up to 4 NT columns (query row, query head of the group) of one KV head; warps take every fourth
+// unit. The last range of the same columns to arrive merges all of them.
+//
+//   S^T [tokens, columns] = K codes * (q * scale)  + q * minimum     K is the A operand
+//   O^T [channels, columns] = V codes * (p * scale) + p * minimum    V^T is the A operand
+//
+// A code in place, masked out of its register, is an fp16 subnormal: code * 2^(bits * position) * 2^-24,
+// exact, so that no conversion is needed; the power of two goes into the softmax scale and into the
+// fold of a page's sum. Scale products are rounded to fp16 (even columns of B), what they lose is in
+// the odd column beside them; the same pair of columns carries the two fp16 parts of a query.
+#pragma once
+#include "elements.cuh"
+#include "layout.cuh"
+#include "params.cuh"
+#include "ptx.cuh"
+#include "sinks.cuh"
+
+namespace sinkq {
+
+constexpr int WARPS = 4;
+constexpr int COLUMNS_PER_TILE = 4;  // of 8: a column and the rest of its rounding
+constexpr float CODE_UNIT = 0x1p24f;
+constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
+constexpr uint32_t NO_SIGNS = 0x7FFF7FFF;
+
+template <int BITS, int D, int G>
+struct PageShape {
+  static constexpr bool QUANTIZED = BITS < 16;
+  static constexpr int POSITIONS = 16 / BITS;
+  static constexpr int DIRECT = QUANTIZED ? 10 / BITS : 1;  // positions below fp16's exponent
+  static constexpr int CHANNEL_TILES = D / TILE;
+  static constexpr int TOKEN_TILES = G / TILE;
+  static constexpr int DENSE_HALF = dense_half(D);
+  static constexpr int DENSE_BLOCK = 2 * DENSE_HALF;
+  static constexpr int KEY_CODES = code_bytes(BITS, D, G);
+  static constexpr int KEY_HALF = key_half(BITS, D, G);
+  static constexpr int VALUE_HALF = value_half(BITS, D, G);
+  static constexpr int KEY_BUFFER = QUANTIZED && KEY_HALF > DENSE_HALF ? KEY_HALF : DENSE_HALF;
+  static constexpr int VALUE_BUFFER = QUANTIZED && VALUE_HALF > DENSE_HALF ? VALUE_HALF : DENSE_HALF;
+  static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
+  static constexpr int GROUPS = value_groups(D);
+  static constexpr int PAGE_BYTES = page_bytes(BITS, D, G);
+};
+
+// Dynamic shared memory of a block: the buffers, reused by the merge.
+template <int BITS, int D, int G, int NT>
+__host__ __device__ constexpr int attend_shared() {
+  constexpr int buffers = WARPS * PageShape<BITS, D, G>::WARP_BUFFER;
+  constexpr int merge = WARPS * COLUMNS_PER_TILE * NT * (D + 2) * 4;
+  return buffers > merge ? buffers : merge;
+}
+
+template <int BITS, int D, int G, int NT>
+struct Attention {
+  using S = PageShape<BITS, D, G>;
+  static constexpr int C = S::CHANNEL_TILES;
+  static constexpr int COLUMNS = COLUMNS_PER_TILE * NT;
+  static constexpr int STATE = 2 + D;  // floats of a column's partial result
+  // Channel tiles whose page sums are in registers at a time.
+  static constexpr int PASS = NT * C <= 8 ? C : 8 / NT;
+
+  const Params& p;
+  const Sequence& seq;
+  const Item& item;
+  const int warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const bool odd = g & 1;
+  uint8_t* keys;
+  uint8_t* values;
+  Window win;
+  int units;
+  int sink_unit;    // first unit of sinks
+  int window_unit;  // first unit of the window
+  int lowest_all;   // first position that any column sees
+  int highest_all;  // last one
+
+  uint32_t q_high[NT][C][2];  // query of column g / 2, fp16
+  uint32_t q_pair[NT][C][2];  // even g: the same; odd g: what fp16 lost
+  float factor[NT];           // from q K^T to base-2 logits, column t
+  int column_position[NT];    // column t
+  float max_[NT];             // column t from here on
+  float sum[NT];
+  float minimum_sum[NT][S::GROUPS];
+  float out[NT][C][2];        // channels g and g + 8 of a tile
+
+  __device__ Attention(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
+      : p(p), seq(seq), item(item) {
+    keys = shared + warp * S::WARP_BUFFER;
+    values = keys + S::KEY_BUFFER;
+    win = window<S::DENSE_BLOCK>(p, seq, item.head);
+    sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
+    window_unit = sink_unit + sink_blocks(p.sink_slots);
+    int last_column = item.first_column + item.columns - 1;
+    highest_all = seq.length + last_column / p.group;
+    lowest_all = lowest(seq.length + item.first_column / p.group);
+  }
+
+  __device__ __forceinline__ int lowest(int position) const {
+    return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
+  }
+
+  __device__ __forceinline__ bool visible(int unit) const {
+    if (unit >= window_unit) {
+      int first = seq.flushed + (unit - window_unit) * TILE;
+      return first <= highest_all && first + TILE > lowest_all;
+    }
+    if (unit >= sink_unit) return true;
+    int tokens = S::QUANTIZED ? G : TILE;
+    return (unit + 1) * tokens > lowest_all;
+  }
+
+  __device__ __forceinline__ int next(int unit) const {
+    while (unit < item.end_unit && !visible(unit)) unit += WARPS;
+    return unit;
+  }
+
+  __device__ __forceinline__ const uint8_t* address(int unit) const {
+    if (unit >= window_unit) {
+      int slot = win.slot((unit - window_unit) * TILE);
+      return win.blocks + int64_t{slot / TILE} * S::DENSE_BLOCK;
+    }
+    if (unit >= sink_unit) {
+      return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + (unit - sink_unit) * S::DENSE_BLOCK;
+    }
+    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
+    int page = p.plan[seq.page_table + unit / blocks];
+    int64_t bytes = S::QUANTIZED ? S::PAGE_BYTES : int64_t{blocks} * S::DENSE_BLOCK;
+    return p.pages + (int64_t{page} * p.kv_heads + item.head) * bytes + unit % blocks * S::DENSE_BLOCK;
+  }
+
+  __device__ __forceinline__ bool is_page(int unit) const { return S::QUANTIZED && unit < sink_unit; }
+
+  template <int BYTES>
+  __device__ __forceinline__ void copy(uint8_t* to, const uint8_t* from) const {
+#pragma unroll
+    for (int i = 0; i < ceil_div(BYTES, 512); i++) {
+      int at = i * 512 + lane * 16;
+      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at);
+    }
+  }
+
+  __device__ __forceinline__ void fetch_keys(int unit, const uint8_t* from) const {
+    if (unit < item.end_unit) {
+      if (is_page(unit)) {
+        copy<S::KEY_HALF>(keys, from);
+      } else {
+        copy<S::DENSE_HALF>(keys, from);
+      }
+    }
+    commit_copies();
+  }
+
+  __device__ __forceinline__ void fetch_values(int unit, const uint8_t* from) const {
+    if (unit < item.end_unit) {
+      if (is_page(unit)) {
+        copy<S::VALUE_HALF>(values, from + S::KEY_HALF);
+      } else {
+        copy<S::DENSE_HALF>(values, from + S::DENSE_HALF);
+      }
+    }
+    commit_copies();
+  }
+
+  // Loads the columns' queries, normalized by a power of two to [0.5, 1) so that fp16 holds them.
+  __device__ void load_queries() {
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      int local = n * COLUMNS_PER_TILE + g / 2;
+      bool present = local < item.columns;
+      int column = item.first_column + local;
+      int64_t at = (seq.first_row + column / p.group) * p.q.token_stride +
+                   (item.head * p.group + column % p.group) * p.q.head_stride;
+      float x[C][4];
+      float largest = 0;
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          int channel = c * TILE + 2 * t + (i & 1) + 8 * (i >> 1);
+          x[c][i] = present ? load(p.q, at + channel) : 0;
+          largest = fmaxf(largest, fabsf(x[c][i]));
+        }
+      }
+      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+      // 2^-(exponent + 1), within the normal range.
+      int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+      float normalize = __uint_as_float((253 - exponent) << 23);
+      float restore = __uint_as_float((exponent + 1) << 23);
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+#pragma unroll
+        for (int i = 0; i < 2; i++) {
+          float low = x[c][2 * i] * normalize;
+          float high = x[c][2 * i + 1] * normalize;
+          uint32_t halves = pack_halves(low, high);
+          float2 back = __half22float2(*reinterpret_cast<__half2*>(&halves));
+          q_high[n][c][i] = halves;
+          q_pair[n][c][i] = odd ? pack_halves(low - back.x, high - back.y) : halves;
+        }
+      }
+      factor[n] = __shfl_sync(~0u, restore, t * 8) * p.scale_log2;
+      int mine = item.first_column + min(n * COLUMNS_PER_TILE + t, item.columns - 1);
+      column_position[n] = seq.length + mine / p.group;
+      max_[n] = -INFINITY;
+      sum[n] = 0;
+#pragma unroll
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[n][i] = 0;
+#pragma unroll
+      for (int c = 0; c < C; c++) out[n][c][0] = out[n][c][1] = 0;
+    }
+  }
+
+  // Codes of register r of tile j of a half; `inner` decides the power of two.
+  static __device__ __forceinline__ uint32_t codes(uint32_t word, int j, int inner) {
+    int shift = BITS * (j % S::POSITIONS - inner % S::DIRECT);
+    uint32_t mask = (((1u << (BITS & 15)) - 1) * 0x10001u) << (BITS * (inner % S::DIRECT));
+    return (shift >= 0 ? word >> shift : word << -shift) & mask;
+  }
+
+  static __device__ __forceinline__ float unit_of(int inner) {
+    return CODE_UNIT / static_cast<float>(1 << (BITS * (inner % S::DIRECT)));
+  }
+
+  // x * scale in even columns; in odd ones what its rounding lost, and the query's second part.
+  __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t pair, uint32_t scale) const {
+    uint32_t product = mul2(high, scale);
+    uint32_t rest = fma2(high, scale, product ^ 0x80008000);
+    rest = fma2(pair, scale, rest);
+    return odd ? rest : product;
+  }
+
+  __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t scale) const {
+    uint32_t product = mul2(high, scale);
+    return odd ? fma2(high, scale, product ^ 0x80008000) : product;
+  }
+
+  __device__ __forceinline__ float cap(float logit) const {
+    // c tanh(x / c), through tanh y = 1 - 2 / (e^2y + 1)
+    float y = exp2_fast(logit / p.soft_cap_log2 * (2 * 1.44269504f));
+    return p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
+  }
+
+  // Turns base-2 logits into weights; returns the factor for everything summed so far.
+  template <int TOKENS>
+  __device__ __forceinline__ float weigh(int n, float (&x)[TOKENS]) {
+    float top = max_[n];
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) top = fmaxf(top, x[i]);
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 16));
+    float safe = top == -INFINITY ? 0 : top;
+    float alpha = exp2_fast(max_[n] - safe);
+    max_[n] = top;
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) x[i] = exp2_fast(x[i] - safe);
+    return alpha;
+  }
+
+  // Logits of a page: x[n][2 * tile + h] of token 16 tile + g + 8 h, column t.
+  __device__ __forceinline__ void page_logits(float (&x)[NT][2 * S::TOKEN_TILES]) const {
+    const uint4* words = reinterpret_cast<const uint4*>(keys);
+    const uint4* parameters = reinterpret_cast<const uint4*>(keys + S::KEY_CODES);
+    float bias[NT][4] = {};
+    float s[NT][S::TOKEN_TILES][4] = {};
+    uint4 w = {};
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      uint4 par = parameters[c * 4 + t];
+      if (c == 0) par.x &= NO_SIGNS;
+      uint32_t b[NT][2];
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        mma(bias[n], par.z, par.z, par.w, par.w, q_pair[n][c][0], q_pair[n][c][1]);
+        b[n][0] = fold(q_high[n][c][0], q_pair[n][c][0], par.x);
+        b[n][1] = fold(q_high[n][c][1], q_pair[n][c][1], par.y);
+      }
+#pragma unroll
+      for (int i = 0; i < S::TOKEN_TILES; i++) {
+        int j = c * S::TOKEN_TILES + i;
+        if (j % S::POSITIONS == 0) w = words[j / S::POSITIONS * 32 + lane];
+        uint32_t a0 = codes(w.x, j, i), a1 = codes(w.y, j, i), a2 = codes(w.z, j, i), a3 = codes(w.w, j, i);
+#pragma unroll
+        for (int n = 0; n < NT; n++) mma(s[n][i], a0, a1, a2, a3, b[n][0], b[n][1]);
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      float qz = (bias[n][0] + bias[n][1]) * factor[n];
+#pragma unroll
+      for (int i = 0; i < S::TOKEN_TILES; i++) {
+        float f = factor[n] * unit_of(i);
+        x[n][2 * i] = fmaf(s[n][i][0] + s[n][i][1], f, qz);
+        x[n][2 * i + 1] = fmaf(s[n][i][2] + s[n][i][3], f, qz);
+      }
+    }
+  }
+
+  // Hides masked tokens and those before the sliding window; the values' parameters have arrived.
+  __device__ __forceinline__ void hide_in_page(int first, float (&x)[NT][2 * S::TOKEN_TILES], bool flagged) const {
+    const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
+#pragma unroll
+    for (int i = 0; i < S::TOKEN_TILES; i++) {
+      uint4 par = parameters[i * 4 + g / 2];
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        uint32_t scales = h == 0 ? par.x : par.y;
+        bool masked = flagged && (scales >> (16 * (g & 1)) & 0x8000);
+        int position = first + i * TILE + g + 8 * h;
+#pragma unroll
+        for (int n = 0; n < NT; n++) {
+          if (masked || position < lowest(column_position[n])) x[n][2 * i + h] = -INFINITY;
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void page_values(const float (&x)[NT][2 * S::TOKEN_TILES], const float (&alpha)[NT]) {
+    const uint4* words = reinterpret_cast<const uint4*>(values);
+    const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
+    uint32_t pw[NT][S::TOKEN_TILES][2];
+    float sums[NT][4] = {};
+    float sums2[NT][4] = {};
+#pragma unroll
+    for (int i = 0; i < S::TOKEN_TILES; i++) {
+      uint4 par = parameters[i * 4 + t];
+      uint4 par2 = S::GROUPS == 1 ? uint4{} : parameters[(S::TOKEN_TILES + i) * 4 + t];
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        pw[n][i][0] = transpose(pack_halves(x[n][2 * i], x[n][2 * i]));
+        pw[n][i][1] = transpose(pack_halves(x[n][2 * i + 1], x[n][2 * i + 1]));
+        // Rows 0 to 7: weighted minima; rows 8 to 15: sum of the weights, or the second group's minima.
+        if (S::GROUPS == 1) {
+          mma(sums[n], par.z, ONES, par.w, ONES, pw[n][i][0], pw[n][i][1]);
+        } else {
+          mma(sums[n], par.z, par2.z, par.w, par2.w, pw[n][i][0], pw[n][i][1]);
+          mma(sums2[n], ONES, ONES, ONES, ONES, pw[n][i][0], pw[n][i][1]);
+        }
+      }
+    }
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      minimum_sum[n][0] = fmaf(minimum_sum[n][0], alpha[n], sums[n][0]);
+      if (S::GROUPS > 1) minimum_sum[n][S::GROUPS - 1] = fmaf(minimum_sum[n][S::GROUPS - 1], alpha[n], sums[n][2]);
+      sum[n] = fmaf(sum[n], alpha[n], S::GROUPS == 1 ? sums[n][2] : sums2[n][0]);
+    }
+#pragma unroll
+    for (int first = 0; first < C; first += PASS) {
+      float o[NT][PASS][4] = {};
+#pragma unroll
+      for (int i = 0; i < S::TOKEN_TILES; i++) {
+        uint32_t b[NT][2];
+        uint4 w = {};
+#pragma unroll
+        for (int k = 0; k < PASS; k++) {
+          int c = first + k;
+          if (c >= C) continue;
+          int group = c * TILE / (D / S::GROUPS);
+          if (k == 0 || c * TILE == D / S::GROUPS) {
+            uint4 par = parameters[(group * S::TOKEN_TILES + i) * 4 + t];
+#pragma unroll
+            for (int n = 0; n < NT; n++) {
+              b[n][0] = fold(pw[n][i][0], par.x & NO_SIGNS);
+              b[n][1] = fold(pw[n][i][1], par.y & NO_SIGNS);
+            }
+          }
+          int j = i * C + c;
+          if (k == 0 || j % S::POSITIONS == 0) w = words[j / S::POSITIONS * 32 + lane];
+          uint32_t a0 = codes(w.x, j, c), a1 = codes(w.y, j, c), a2 = codes(w.z, j, c), a3 = codes(w.w, j, c);
+#pragma unroll
+          for (int n = 0; n < NT; n++) mma(o[n][k], a0, a1, a2, a3, b[n][0], b[n][1]);
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < PASS; k++) {
+        if (first + k >= C) continue;
+        float unit = unit_of(first + k);
+#pragma unroll
+        for (int n = 0; n < NT; n++) {
+          float(&to)[2] = out[n][first + k];
+          to[0] = fmaf(to[0], alpha[n], (o[n][k][0] + o[n][k][1]) * unit);
+          to[1] = fmaf(to[1], alpha[n], (o[n][k][2] + o[n][k][3]) * unit);
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void dense_logits(int unit, float (&x)[NT][2]) const {
+    const uint4* words = reinterpret_cast<const uint4*>(keys);
+    float s[NT][4] = {};
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      uint4 w = words[c * 32 + lane];
+#pragma unroll
+      for (int n = 0; n < NT; n++) mma(s[n], w.x, w.y, w.z, w.w, q_pair[n][c][0], q_pair[n][c][1]);
+    }
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      x[n][0] = (s[n][0] + s[n][1]) * factor[n];
+      x[n][1] = (s[n][2] + s[n][3]) * factor[n];
+    }
+  }
+
+  // Position of a token of a dense unit, or FREE.
+  __device__ __forceinline__ int dense_position(int unit, int token) const {
+    if (unit >= window_unit) {
+      int position = seq.flushed + (unit - window_unit) * TILE + token;
+      return position < seq.length + seq.rows ? position : FREE;
+    }
+    if (unit >= sink_unit) {
+      int slot = (unit - sink_unit) * TILE + token;
+      return slot < p.sink_slots ? sink_head(p, seq.slot, seq.sink_side, item.head).position[slot] : FREE;
+    }
+    return unit * TILE + token;
+  }
+
+  __device__ __forceinline__ void hide_in_dense(int unit, float (&x)[NT][2]) const {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      int position = dense_position(unit, g + 8 * h);
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        bool seen = position >= lowest(column_position[n]) && position <= column_position[n];
+        if (!seen) x[n][h] = -INFINITY;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void dense_values(const float (&x)[NT][2], const float (&alpha)[NT]) {
+    const uint4* words = reinterpret_cast<const uint4*>(values);
+    uint32_t b[NT][2];
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      float sums[4] = {};
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        // The weight in the even column, what fp16 loses of it in the odd one.
+        float high = __half2float(__float2half_rn(x[n][h]));
+        b[n][h] = transpose(pack_halves(x[n][h], x[n][h] - high));
+      }
+      mma(sums, ONES, ONES, ONES, ONES, b[n][0], b[n][1]);
+      sum[n] = fmaf(sum[n], alpha[n], sums[0] + sums[1]);
+#pragma unroll
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[n][i] *= alpha[n];
+    }
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      uint4 w = words[c * 32 + lane];
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        float o[4] = {};
+        mma(o, w.x, w.y, w.z, w.w, b[n][0], b[n][1]);
+        out[n][c][0] = fmaf(out[n][c][0], alpha[n], o[0] + o[1]);
+        out[n][c][1] = fmaf(out[n][c][1], alpha[n], o[2] + o[3]);
+      }
+    }
+  }
+
+  template <int TOKENS>
+  __device__ __forceinline__ void cap_all(float (&x)[NT][TOKENS]) const {
+    if (p.soft_cap_log2 == 0) return;
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+#pragma unroll
+      for (int i = 0; i < TOKENS; i++) x[n][i] = cap(x[n][i]);
+    }
+  }
+
+  __device__ void run() {
+    load_queries();
+    int unit = next(item.first_unit + warp);
+    const uint8_t* at = unit < item.end_unit ? address(unit) : nullptr;
+    fetch_keys(unit, at);
+    fetch_values(unit, at);
+    while (unit < item.end_unit) {
+      int following = next(unit + WARPS);
+      const uint8_t* following_at = following < item.end_unit ? address(following) : nullptr;
+      wait_copies<1>();
+      __syncwarp();
+      float alpha[NT];
+      if (is_page(unit)) {
+        if constexpr (S::QUANTIZED) {
+          float x[NT][2 * S::TOKEN_TILES];
+          page_logits(x);
+          cap_all(x);
+          bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES) & 0x8000;
+          int last = item.first_column + item.columns - 1;
+          if (flagged || unit * G < lowest(seq.length + last / p.group)) {
+            wait_copies<0>();
+            __syncwarp();
+            hide_in_page(unit * G, x, flagged);
+          }
+          __syncwarp();
+          fetch_keys(following, following_at);
+#pragma unroll
+          for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
+          wait_copies<1>();
+          __syncwarp();
+          page_values(x, alpha);
+        }
+      } else {
+        float x[NT][2];
+        dense_logits(unit, x);
+        cap_all(x);
+        hide_in_dense(unit, x);
+        __syncwarp();
+        fetch_keys(following, following_at);
+#pragma unroll
+        for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
+        wait_copies<1>();
+        __syncwarp();
+        dense_values(x, alpha);
+      }
+      __syncwarp();
+      fetch_values(following, following_at);
+      unit = following;
+    }
+    wait_copies<0>();
+  }
+
+  // Leaves this warp's columns in shared memory: [warp][column] max, sum, out.
+  __device__ void save(float* shared) const {
+#pragma unroll
+    for (int n = 0; n < NT; n++) {
+      float* to = shared + (warp * COLUMNS + n * COLUMNS_PER_TILE + t) * STATE;
+      if (g == 0) {
+        to[0] = max_[n];
+        to[1] = sum[n];
+      }
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+        float minimum = minimum_sum[n][c * TILE / (D / S::GROUPS)];
+        to[2 + c * TILE + g] = out[n][c][0] + minimum;
+        to[2 + c * TILE + g + 8] = out[n][c][1] + minimum;
+      }
+    }
+  }
+
+  // Folds `parts` states of a column, `stride` floats apart, into one value: its channel's sum, and
+  // the max and sum of the whole.
+  __device__ static float3 merge(const float* state, int parts, int stride, int channel) {
+    float top = -INFINITY;
+    for (int i = 0; i < parts; i++) top = fmaxf(top, state[i * stride]);
+    float safe = top == -INFINITY ? 0 : top;
+    float total = 0;
+    float value = 0;
+    for (int i = 0; i < parts; i++) {
+      float f = exp2_fast(state[i * stride] - safe);
+      total = fmaf(state[i * stride + 1], f, total);
+      value = fmaf(state[i * stride + 2 + channel], f, value);
+    }
+    return {top, total, value};
+  }
+
+  __device__ void write(int column, int channel, float value) const {
+    int c = item.first_column + column;
+    int64_t at = (seq.first_row + c / p.group) * p.out.token_stride +
+                 (item.head * p.group + c % p.group) * p.out.head_stride;
+    store(p.out, at + channel, value);
+  }
+
+  __device__ void finish(float* shared) {
+    __shared__ bool last;
+    __syncthreads();
+    save(shared);
+    __syncthreads();
+    float* partial = p.partials + int64_t{item.partial} * COLUMNS * STATE;
+    float* mine = partial + int64_t{item.split} * COLUMNS * STATE;
+    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
+      int column = i / D;
+      int channel = i % D;
+      float3 m = merge(shared + column * STATE, WARPS, COLUMNS * STATE, channel);
+      if (item.splits == 1) {
+        write(column, channel, m.z / m.y);
+      } else {
+        mine[column * STATE + 2 + channel] = m.z;
+        if (channel == 0) {
+          mine[column * STATE] = m.x;
+          mine[column * STATE + 1] = m.y;
+        }
+      }
+    }
+    if (item.splits == 1) return;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      last = arrive(p.counters + item.counter) == item.splits - 1;
+      if (last) p.counters[item.counter] = 0;
+    }
+    __syncthreads();
+    if (!last) return;
+    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
+      int column = i / D;
+      int channel = i % D;
+      float3 m = merge(partial + column * STATE, item.splits, COLUMNS * STATE, channel);
+      write(column, channel, m.z / m.y);
+    }
+  }
+};
+
+template <int BITS, int D, int G, int NT>
+__device__ void attend(const Params& p) {
+  extern __shared__ __align__(16) uint8_t shared[];
+  const Item& item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
+  if (item.columns == 0) return;
+  Attention<BITS, D, G, NT> a(p, sequence(p, item.sequence), item, shared);
+  a.run();
+  a.finish(reinterpret_cast<float*>(shared));
+}
+
+}  // namespace sinkq

@@ -1,0 +1,36 @@
+// Reading and writing the caller's tensors, whatever their element type.
+#pragma once
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include "params.cuh"
+
+namespace sinkq {
+
+__device__ __forceinline__ float load(const Tensor& x, int64_t index) {
+  switch (x.dtype) {
+    case F32:
+      return reinterpret_cast<const float*>(x.data)[index];
+    case F16:
+      return __half2float(reinterpret_cast<const __half*>(x.data)[index]);
+    default:
+      return __uint_as_float(uint32_t{reinterpret_cast<const uint16_t*>(x.data)[index]} << 16);
+  }
+}
+
+__device__ __forceinline__ void store(const Tensor& x, int64_t index, float value) {
+  switch (x.dtype) {
+    case F32:
+      reinterpret_cast<float*>(x.data)[index] = value;
+      break;
+    case F16:
+      reinterpret_cast<__half*>(x.data)[index] = __float2half_rn(value);
+      break;
+    default: {
+      uint32_t bits = __float_as_uint(value);
+      reinterpret_cast<uint16_t*>(x.data)[index] =
+          static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+  }
+}
+
+}  // namespace sinkq

@@ -1,0 +1,79 @@
+// Byte map of pages and dense rows; java/cuda's CudaLayout derives the same numbers, and a test
+// compares them with the constants that src/kernels.cu leaves in the PTX.
+//
+// Everything is kept in the order of mma.m16n8k16's A fragments, so that a lane reads the four
+// registers of a 16 x 16 tile as one uint4. Lane = 4 g + t; register r of the tile holds
+//   row    g + 8 (r % 2)
+//   column 2 t + 8 (r / 2), and the next one in its upper half.
+// A key tile is 16 tokens (rows) x 16 channels (columns), a value tile 16 channels x 16 tokens.
+//
+// dense block of 16 tokens     K tiles by channel | V tiles by channel: 2 x D / 16 x 512 bytes
+// quantized page of G tokens   K codes | K parameters | V codes | V parameters
+//   codes       16 / bits tiles share a register: tile j = outer * inner_count + inner takes bits
+//               [bits * p, bits * p + bits) of each half, p = j % positions, of word set
+//               j / positions; a word set is 512 bytes.
+//               K: inner = token tile, outer = channel tile; V: inner = channel tile, outer = token
+//               tile.
+//   parameters  64 bytes for 16 channels (K) or 16 tokens of a channel group (V), 16 bytes for each
+//               t: scale of columns 2t, 2t+1 | scale of 2t+8, 2t+9 | minimum likewise, as fp16
+//               The sign of a value's scale (of group 0) marks a masked token; the sign of the scale
+//               of key channel 0 says that the page has any.
+#pragma once
+#include <cstdint>
+
+namespace sinkq {
+
+constexpr int TILE = 16;             // rows and columns of a tile, tokens of a dense block
+constexpr int TILE_BYTES = 512;      // of 32 lanes x 4 registers
+constexpr int PARAMETER_BYTES = 64;  // of 16 columns: scales and minima
+constexpr int MAX_VALUE_GROUP = 128;
+
+__host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Bytes of the key (or value) half of a dense block.
+__host__ __device__ constexpr int dense_half(int head_dim) { return head_dim / TILE * TILE_BYTES; }
+
+__host__ __device__ constexpr int value_groups(int head_dim) { return ceil_div(head_dim, MAX_VALUE_GROUP); }
+
+// Bytes of the codes of keys, or of values.
+__host__ __device__ constexpr int code_bytes(int bits, int head_dim, int page_tokens) {
+  return ceil_div((head_dim / TILE) * (page_tokens / TILE), 16 / bits) * TILE_BYTES;
+}
+
+__host__ __device__ constexpr int key_half(int bits, int head_dim, int page_tokens) {
+  return code_bytes(bits, head_dim, page_tokens) + head_dim / TILE * PARAMETER_BYTES;
+}
+
+__host__ __device__ constexpr int value_half(int bits, int head_dim, int page_tokens) {
+  return code_bytes(bits, head_dim, page_tokens) +
+         value_groups(head_dim) * (page_tokens / TILE) * PARAMETER_BYTES;
+}
+
+__host__ __device__ constexpr int page_bytes(int bits, int head_dim, int page_tokens) {
+  return bits == 16 ? page_tokens / TILE * 2 * dense_half(head_dim)
+                    : key_half(bits, head_dim, page_tokens) + value_half(bits, head_dim, page_tokens);
+}
+
+// Byte offset within a tile of the half at (row, column).
+__device__ __forceinline__ int tile_offset(int row, int column) {
+  int lane = (row & 7) * 4 + ((column & 7) >> 1);
+  int reg = (row >> 3) + 2 * (column >> 3);
+  return lane * 16 + reg * 4 + (column & 1) * 2;
+}
+
+// Byte offset within a dense block of a key's or value's channel.
+__device__ __forceinline__ int dense_key_offset(int token, int channel) {
+  return channel / TILE * TILE_BYTES + tile_offset(token % TILE, channel % TILE);
+}
+
+template <int D>
+__device__ __forceinline__ int dense_value_offset(int token, int channel) {
+  return dense_half(D) + channel / TILE * TILE_BYTES + tile_offset(channel % TILE, token % TILE);
+}
+
+// Byte offset within a parameter block of the scale (minimum: + 8) of a column.
+__device__ __forceinline__ int parameter_offset(int column) {
+  return ((column & 7) >> 1) * 16 + (column >> 3) * 4 + (column & 1) * 2;
+}
+
+}  // namespace sinkq

@@ -1,0 +1,212 @@
+// pack: one page from the window, quantized (or, for dense pages, copied).
+// Grid (pages to be filled, kv_heads), PACK_THREADS a block; shared memory: 2 D G bytes of fp16, then
+// scales and minima.
+#pragma once
+#include <cuda_fp16.h>
+#include "layout.cuh"
+#include "params.cuh"
+
+namespace sinkq {
+
+constexpr int PACK_THREADS = 256;
+
+// Halves between two rows of the transposed copy in shared memory; odd multiple of a word.
+__host__ __device__ constexpr int pack_pitch(int columns) { return columns + 2; }
+
+__host__ __device__ constexpr int pack_shared(int head_dim, int page_tokens) {
+  return 2 * pack_pitch(head_dim) * page_tokens + 8 * (head_dim + 2 * page_tokens) + 16;
+}
+
+// fp16 bits as an integer in numeric order, -0 below +0, as Java's Math.min has it.
+__device__ __forceinline__ int ordered(uint16_t bits) { return bits & 0x8000 ? -1 - (bits & 0x7FFF) : bits; }
+__device__ __forceinline__ float unordered(int order) {
+  uint16_t bits = order < 0 ? static_cast<uint16_t>(0x8000 | (-1 - order)) : static_cast<uint16_t>(order);
+  return __half2float(__ushort_as_half(bits));
+}
+
+struct Range {
+  int low = 0x7FFF;
+  int high = -0x8000;
+  __device__ __forceinline__ void add(uint16_t bits) {
+    int x = ordered(bits);
+    low = min(low, x);
+    high = max(high, x);
+  }
+};
+
+// Scale and minimum, rounded to fp16 before any code is computed with them.
+template <int BITS>
+__device__ __forceinline__ float2 parameters(const Range& r) {
+  constexpr float LEVELS = (1 << BITS) - 1;
+  float scale = __fdiv_rn(__fsub_rn(unordered(r.high), unordered(r.low)), LEVELS);
+  return {__half2float(__float2half_rn(scale)), unordered(r.low)};
+}
+
+template <int BITS>
+__device__ __forceinline__ uint32_t code(float x, float2 range) {
+  constexpr float LEVELS = (1 << BITS) - 1;
+  if (range.x == 0.f) return 0;
+  return static_cast<uint32_t>(fminf(fmaxf(rintf(__fdiv_rn(__fsub_rn(x, range.y), range.x)), 0.f), LEVELS));
+}
+
+__device__ __forceinline__ void put_parameters(uint8_t* block, int column, float2 range, bool mark) {
+  uint16_t scale = __half_as_ushort(__float2half_rn(range.x)) | (mark ? 0x8000 : 0);
+  *reinterpret_cast<uint16_t*>(block + parameter_offset(column)) = scale;
+  *reinterpret_cast<uint16_t*>(block + parameter_offset(column) + 8) = __half_as_ushort(__float2half_rn(range.y));
+}
+
+template <int BITS, int D>
+struct Packer {
+  static constexpr int BLOCK = 2 * dense_half(D);
+  static constexpr int CHANNEL_TILES = D / TILE;
+  static constexpr int POSITIONS = 16 / BITS;
+  static constexpr int PITCH = pack_pitch(D);
+  static constexpr int GROUPS = value_groups(D);
+  static constexpr int GROUP = D / GROUPS;
+
+  const Params& p;
+  int tokens;
+  uint16_t* x;           // [G][PITCH] keys, then values
+  float2* key_range;     // [D]
+  float2* value_range;   // [GROUPS][G]
+  uint32_t* masked;      // [4] bits of masked tokens
+
+  // Copies one half of the page's dense blocks to shared memory, token by token.
+  __device__ void gather(const Window& w, int first, bool values) {
+    int blocks = tokens / TILE;
+    for (int i = threadIdx.x; i < blocks * CHANNEL_TILES * 32; i += PACK_THREADS) {
+      int lane = i % 32;
+      int tile = i / 32 % CHANNEL_TILES;
+      int block = i / 32 / CHANNEL_TILES;
+      const uint8_t* from = w.blocks + int64_t{w.slot(first + block * TILE) / TILE} * BLOCK +
+                            (values ? dense_half(D) : 0) + tile * TILE_BYTES + lane * 16;
+      uint4 regs = *reinterpret_cast<const uint4*>(from);
+      const uint32_t words[4] = {regs.x, regs.y, regs.z, regs.w};
+      for (int r = 0; r < 4; r++) {
+        int row = lane / 4 + 8 * (r & 1);
+        int column = 2 * (lane & 3) + 8 * (r >> 1);
+        for (int h = 0; h < 2; h++) {
+          int token = block * TILE + (values ? column + h : row);
+          int channel = tile * TILE + (values ? row : column + h);
+          x[token * PITCH + channel] = static_cast<uint16_t>(words[r] >> (16 * h));
+        }
+      }
+    }
+  }
+
+  __device__ bool is_masked(int token) const { return masked[token / 32] >> (token % 32) & 1; }
+
+  __device__ float at(int token, int channel) const {
+    return __half2float(__ushort_as_half(x[token * PITCH + channel]));
+  }
+
+  __device__ void pack_keys(uint8_t* page) {
+    int parameters_at = code_bytes(BITS, D, tokens);
+    bool any = (masked[0] | masked[1] | masked[2] | masked[3]) != 0;
+    for (int d = threadIdx.x; d < D; d += PACK_THREADS) {
+      Range r;
+      for (int t = 0; t < tokens; t++) {
+        if (!is_masked(t)) r.add(x[t * PITCH + d]);
+      }
+      key_range[d] = parameters<BITS>(r);
+      put_parameters(page + parameters_at + d / TILE * PARAMETER_BYTES, d % TILE, key_range[d], d == 0 && any);
+    }
+    __syncthreads();
+    int token_tiles = tokens / TILE;
+    for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
+      int lane = i / 4 % 32;
+      int row = lane / 4 + 8 * (i & 1);
+      int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
+      uint32_t word = 0;
+      for (int n = 0; n < POSITIONS; n++) {
+        int j = i / 128 * POSITIONS + n;
+        if (j >= CHANNEL_TILES * token_tiles) break;
+        int token = j % token_tiles * TILE + row;
+        int channel = j / token_tiles * TILE + column;
+        if (is_masked(token)) continue;
+        word |= code<BITS>(at(token, channel), key_range[channel]) << (BITS * n);
+        word |= code<BITS>(at(token, channel + 1), key_range[channel + 1]) << (16 + BITS * n);
+      }
+      reinterpret_cast<uint32_t*>(page)[i] = word;
+    }
+  }
+
+  __device__ void pack_values(uint8_t* half) {
+    int parameters_at = code_bytes(BITS, D, tokens);
+    int token_tiles = tokens / TILE;
+    for (int i = threadIdx.x; i < GROUPS * tokens; i += PACK_THREADS) {
+      int t = i % tokens;
+      int group = i / tokens;
+      Range r;
+      for (int d = group * GROUP; d < (group + 1) * GROUP; d++) r.add(x[t * PITCH + d]);
+      value_range[i] = parameters<BITS>(r);
+      put_parameters(half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES, t % TILE,
+                     value_range[i], group == 0 && is_masked(t));
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
+      int lane = i / 4 % 32;
+      int row = lane / 4 + 8 * (i & 1);
+      int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
+      uint32_t word = 0;
+      for (int n = 0; n < POSITIONS; n++) {
+        int j = i / 128 * POSITIONS + n;
+        if (j >= CHANNEL_TILES * token_tiles) break;
+        int channel = j % CHANNEL_TILES * TILE + row;
+        for (int h = 0; h < 2; h++) {
+          int token = j / CHANNEL_TILES * TILE + column + h;
+          if (is_masked(token)) continue;
+          word |= code<BITS>(at(token, channel), value_range[channel / GROUP * tokens + token])
+                  << (16 * h + BITS * n);
+        }
+      }
+      reinterpret_cast<uint32_t*>(half)[i] = word;
+    }
+  }
+};
+
+template <int BITS, int D>
+__device__ void pack(const Params& p) {
+  extern __shared__ __align__(16) uint8_t shared[];
+  using P = Packer<BITS, D>;
+  const int* entry = p.plan + p.page_list + 2 * blockIdx.x;
+  const Sequence& s = sequence(p, entry[0]);
+  int index = entry[1];
+  int head = blockIdx.y;
+  int page = p.plan[s.new_page_table + index];
+  uint8_t* record = p.pages + (int64_t{page} * p.kv_heads + head) * page_bytes(BITS, D, p.page_tokens);
+  Window w = window<P::BLOCK>(p, s, head);
+  int first = index * p.page_tokens;
+  if constexpr (BITS == 16) {
+    constexpr int WORDS = P::BLOCK / 16;
+    for (int i = threadIdx.x; i < p.page_tokens / TILE * WORDS; i += PACK_THREADS) {
+      int block = w.slot(first + i / WORDS * TILE) / TILE;
+      reinterpret_cast<uint4*>(record)[i] =
+          reinterpret_cast<const uint4*>(w.blocks + int64_t{block} * P::BLOCK)[i % WORDS];
+    }
+  } else {
+    uint16_t* x = reinterpret_cast<uint16_t*>(shared);
+    float2* key_range = reinterpret_cast<float2*>(x + P::PITCH * p.page_tokens);
+    float2* value_range = key_range + D;
+    uint32_t* masked = reinterpret_cast<uint32_t*>(value_range + 2 * p.page_tokens);
+    P packer{p, p.page_tokens, x, key_range, value_range, masked};
+    if (threadIdx.x < 4) masked[threadIdx.x] = 0;
+    __syncthreads();
+    if (p.sink_slots > 0 && threadIdx.x == 0) {
+      const int* picks = p.picks + (int64_t{entry[0]} * p.kv_heads + head) * (1 + p.pool_tokens);
+      for (int i = 0; i < picks[0]; i++) {
+        int token = picks[1 + i] - first;
+        if (token >= 0 && token < p.page_tokens) masked[token / 32] |= 1u << (token % 32);
+      }
+    }
+    packer.gather(w, first, false);
+    __syncthreads();
+    packer.pack_keys(record);
+    __syncthreads();
+    packer.gather(w, first, true);
+    __syncthreads();
+    packer.pack_values(record + key_half(BITS, D, p.page_tokens));
+  }
+}
+
+}  // namespace sinkq

@@ -1,0 +1,143 @@
+// What the host hands to the kernels: one struct for every launch of a layer, and the plan of a step,
+// an int array that all layers of the step share.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace sinkq {
+
+enum DType : int { F32 = 0, F16 = 1, BF16 = 2 };
+
+// A tensor [tokens, heads, D]; strides in elements.
+struct Tensor {
+  uint8_t* data;
+  int64_t token_stride;
+  int64_t head_stride;
+  int64_t dtype;
+};
+
+// One sequence's share of a step, in the plan.
+struct Sequence {
+  int slot;          // of its dense rows
+  int length;        // committed tokens
+  int flushed;       // position of the first window token
+  int rows;          // new tokens
+  int first_row;     // of those in q, k, v, out
+  int pages;         // committed pages
+  int page_table;    // plan index of their ids
+  int new_pages;     // pages that this step fills
+  int new_page_table;// plan index of their ids
+  int window_slots;  // token slots of the window's area; position p is in slot (p - flushed + first_slot) mod this
+  int first_slot;    // slot of position flushed
+  int sink_side;     // which of the two copies of the sink table is committed
+  int staged_block;  // first dense block of the window in the staging area, per KV head; -1: ring
+  int kept_block;    // first dense block of the tail to be published, per layer and KV head
+  int kept_blocks;   // of the tail
+  int padding;
+};
+
+// A block of the attention kernel: a range of units for some columns of one KV head. Units of a
+// sequence are its pages, then blocks of 16 sink slots, then blocks of 16 window tokens; columns are
+// its query rows times the query heads of a group.
+struct Item {
+  int sequence;
+  int head;
+  int first_column;
+  int columns;
+  int first_unit;
+  int end_unit;
+  int split;    // which range this is
+  int splits;   // ranges of these columns
+  int counter;  // of arrived ranges
+  int partial;  // where range 0 leaves its result; range s at partial + s
+  int padding[2];
+};
+
+struct Params {
+  const int* plan;
+  uint8_t* pages;         // [page][kv_heads][page_bytes] of this layer
+  uint8_t* rows;          // dense rows of this layer and sequence slot 0
+  int64_t rows_stride;    // bytes from one sequence slot to the next
+  int64_t head_stride;    // bytes from one KV head to the next
+  uint8_t* staging;       // dense blocks of steps that do not fit into the ring
+  uint64_t* staging_scores;
+  uint8_t* kept;          // dense blocks to be published, of this layer
+  uint64_t* kept_scores;  // of this layer
+  uint8_t* sinks;         // sink tables, see sinks.cuh
+  int64_t sinks_stride;   // bytes from one sequence slot to the next
+  int* picks;             // [sequence][kv_heads][1 + pool]: count, then flushed tokens that became sinks
+  float* partials;        // [partial][columns][2 + D]: max, sum, weighted sum of values
+  unsigned* counters;
+  unsigned long long* error;  // smallest code of a key or value that fp16 cannot hold
+  Tensor q, k, v, out;
+  int sequence_table;  // plan index of the sequences
+  int item_table;      // plan index of the items
+  int page_list;       // plan index of (sequence, index) pairs, one for each page to be filled
+  int layer;
+  int kv_heads;
+  int group;           // query heads of a KV head
+  int page_tokens;
+  int ring_tokens;
+  int sink_slots;      // pool + spill; 0: layer does not track sinks
+  int pool_tokens;
+  int spill_tokens;
+  int tracked_head;    // row of the sink table of KV head 0
+  int tracked_heads;   // rows of a sink table
+  int sliding_window;  // 0: none
+  float scale_log2;    // softmax scale times log2 e
+  float soft_cap_log2; // soft cap times log2 e; 0: none
+};
+
+__device__ __forceinline__ const Sequence& sequence(const Params& p, int index) {
+  return reinterpret_cast<const Sequence*>(p.plan + p.sequence_table)[index];
+}
+
+// Dense rows of a KV head: ring blocks, sink blocks, scores of the ring.
+__device__ __forceinline__ uint8_t* head_rows(const Params& p, int slot, int head) {
+  return p.rows + slot * p.rows_stride + head * p.head_stride;
+}
+
+__host__ __device__ constexpr int sink_blocks(int slots) { return (slots + 15) / 16; }
+
+template <int DENSE_BLOCK>
+__device__ __forceinline__ uint8_t* sink_rows(const Params& p, int slot, int head) {
+  return head_rows(p, slot, head) + p.ring_tokens / 16 * DENSE_BLOCK;
+}
+
+template <int DENSE_BLOCK>
+__device__ __forceinline__ uint64_t* ring_scores(const Params& p, int slot, int head) {
+  return reinterpret_cast<uint64_t*>(sink_rows<DENSE_BLOCK>(p, slot, head) +
+                                     sink_blocks(p.sink_slots) * DENSE_BLOCK);
+}
+
+// The dense tokens of a step: committed window and new rows, in the ring or in the staging area.
+struct Window {
+  uint8_t* blocks;
+  uint64_t* scores;
+  int first_slot;
+  int slots;
+
+  // Slot of the n-th token.
+  __device__ __forceinline__ int slot(int n) const {
+    int s = first_slot + n;
+    return s >= slots ? s - slots : s;
+  }
+};
+
+template <int DENSE_BLOCK>
+__device__ __forceinline__ Window window(const Params& p, const Sequence& s, int head) {
+  Window w;
+  w.first_slot = s.first_slot;
+  w.slots = s.window_slots;
+  if (s.staged_block < 0) {
+    w.blocks = head_rows(p, s.slot, head);
+    w.scores = ring_scores<DENSE_BLOCK>(p, s.slot, head);
+  } else {
+    int64_t block = s.staged_block + int64_t{head} * (s.window_slots / 16);
+    w.blocks = p.staging + block * DENSE_BLOCK;
+    w.scores = p.staging_scores + block * 16;
+  }
+  return w;
+}
+
+}  // namespace sinkq

@@ -1,0 +1,78 @@
+// All kernels of one head dimension, HEAD_DIM, under stable names. One parameter each: Params by value.
+#include "append.cuh"
+#include "attend.cuh"
+#include "layout.cuh"
+#include "pack.cuh"
+#include "rows.cuh"
+#include "select.cuh"
+
+using sinkq::Params;
+
+#define JOIN(a, b) a##b
+#define NAME(prefix, dim) JOIN(prefix, dim)
+
+extern "C" __global__ void __launch_bounds__(32) NAME(append_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::append_row<HEAD_DIM>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(32) NAME(select_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::select_sinks<HEAD_DIM>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(sinkq::COPY_THREADS)
+    NAME(keep_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::move_tail<HEAD_DIM, false>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(sinkq::COPY_THREADS)
+    NAME(publish_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::move_tail<HEAD_DIM, true>(p);
+}
+
+#define CODEC(bits, codec)                                                             \
+  extern "C" __global__ void __launch_bounds__(sinkq::PACK_THREADS)                    \
+      NAME(pack_##codec##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
+    sinkq::pack<bits, HEAD_DIM>(p);                                                    \
+  }                                                                                    \
+  extern "C" __global__ void __launch_bounds__(32)                                     \
+      NAME(reopen_##codec##_d, HEAD_DIM)(const __grid_constant__ Params p) {           \
+    sinkq::reopen<bits, HEAD_DIM>(p);                                                  \
+  }
+
+CODEC(2, q2)
+CODEC(4, q4)
+CODEC(16, f16)
+
+// attend_<codec>_g<page tokens>_c<columns>_d<head dim>; dense pages of any size share one entry.
+#define ATTEND(bits, name, page_tokens, tiles)                                          \
+  extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
+      NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
+    sinkq::attend<bits, HEAD_DIM, page_tokens, tiles>(p);                               \
+  }
+
+ATTEND(2, q2_g32_c4, 32, 1)
+ATTEND(2, q2_g64_c4, 64, 1)
+ATTEND(2, q2_g128_c4, 128, 1)
+ATTEND(4, q4_g32_c4, 32, 1)
+ATTEND(4, q4_g64_c4, 64, 1)
+ATTEND(4, q4_g128_c4, 128, 1)
+ATTEND(16, f16_c4, 16, 1)
+#if HEAD_DIM <= 128
+ATTEND(2, q2_g128_c8, 128, 2)
+ATTEND(4, q4_g128_c8, 128, 2)
+ATTEND(16, f16_c8, 16, 2)
+#endif
+
+// What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
+#define SIZES(bits)                                                                                     \
+  sinkq::page_bytes(bits, HEAD_DIM, 32), sinkq::page_bytes(bits, HEAD_DIM, 64), sinkq::page_bytes(bits, HEAD_DIM, 128)
+
+extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
+    SIZES(2), SIZES(4), SIZES(16), 2 * sinkq::dense_half(HEAD_DIM),
+    sinkq::pack_shared(HEAD_DIM, 128),
+    sinkq::attend_shared<2, HEAD_DIM, 32, 1>(), sinkq::attend_shared<2, HEAD_DIM, 64, 1>(),
+    sinkq::attend_shared<2, HEAD_DIM, 128, 1>(), sinkq::attend_shared<4, HEAD_DIM, 32, 1>(),
+    sinkq::attend_shared<4, HEAD_DIM, 64, 1>(), sinkq::attend_shared<4, HEAD_DIM, 128, 1>(),
+    sinkq::attend_shared<16, HEAD_DIM, 16, 1>(),
+    sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
+    sizeof(sinkq::Sequence), sizeof(sinkq::Item), sinkq::sink_head_bytes(35)};
