@@ -8,9 +8,12 @@
 
 namespace sinkq {
 
-// Code of a bad element: smaller is earlier. The host decodes it to name the element.
+// Code of a bad element: sequence | head | row of the sequence | value or key | channel, in 18, 10, 26,
+// 1 and 8 bits, so that the smallest is the first. The host decodes it to name the element.
 __device__ __forceinline__ void report(const Params& p, int row, int head, int value, int channel) {
-  unsigned long long code = (static_cast<unsigned long long>(row) << 20) | (head << 10) | (value << 9) | channel;
+  unsigned long long code = (static_cast<unsigned long long>(blockIdx.z) << 45) |
+                            (static_cast<unsigned long long>(head) << 35) |
+                            (static_cast<unsigned long long>(row) << 9) | (value << 8) | channel;
   atomicMin(p.error, code);
 }
 
@@ -57,14 +60,15 @@ __device__ void append_row(const Params& p) {
     if (p.sink_slots > 0 && lane == 0) w.scores[slot] = ring_scores<BLOCK>(p, s.slot, head)[from];
     return;
   }
-  int row = s.first_row + index - window_tokens;
+  int row_of_step = index - window_tokens;
+  int row = s.first_row + row_of_step;
   for (int d = lane; d < D; d += 32) {
     float key = load(p.k, row * p.k.token_stride + head * p.k.head_stride + d);
     float value = load(p.v, row * p.v.token_stride + head * p.v.head_stride + d);
-    uint16_t key_bits = checked(p, key, row, head, 0, d);
+    uint16_t key_bits = checked(p, key, row_of_step, head, 0, d);
     score += score_units(key_bits & 0x7FFF);
     *reinterpret_cast<uint16_t*>(block + dense_key_offset(slot, d)) = key_bits;
-    *reinterpret_cast<uint16_t*>(block + dense_value_offset<D>(slot, d)) = checked(p, value, row, head, 1, d);
+    *reinterpret_cast<uint16_t*>(block + dense_value_offset<D>(slot, d)) = checked(p, value, row_of_step, head, 1, d);
   }
   for (int i = 16; i > 0; i /= 2) score += __shfl_xor_sync(~0u, score, i);
   if (p.sink_slots > 0 && lane == 0) w.scores[slot] = score;

@@ -58,6 +58,11 @@ __device__ __forceinline__ float read_half(const uint8_t* at) {
   return __half2float(*reinterpret_cast<const __half*>(at));
 }
 
+// Rounded to fp16 and clamped to its finite range: a code times a rounded scale can exceed it by a little.
+__device__ __forceinline__ uint16_t clamped_half(float x) {
+  return __half_as_ushort(__float2half_rn(fminf(fmaxf(x, -65504.f), 65504.f)));
+}
+
 // reopen: the first tokens of a sequence's page back into window rows, sinks from their slots.
 // One sequence in the plan; new_pages is the page's index, rows the tokens. Grid (tokens, kv_heads),
 // one warp a block.
@@ -101,15 +106,14 @@ __device__ void reopen(const Params& p) {
       float key_scale = fabsf(read_half(key_parameters));
       uint32_t key_code =
           read_code<B>(record, d / TILE * token_tiles + token / TILE, token % TILE, d % TILE);
-      key = __half_as_ushort(__float2half_rn(__fmaf_rn(key_code, key_scale, read_half(key_parameters + 8))));
+      key = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters + 8)));
       const uint8_t* half = record + key_half(B, D, tokens);
       int group = d / (D / value_groups(D));
       const uint8_t* value_parameters = half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES +
                                         parameter_offset(token % TILE);
       uint32_t value_code =
           read_code<B>(half, token / TILE * CHANNEL_TILES + d / TILE, d % TILE, token % TILE);
-      value = __half_as_ushort(
-          __float2half_rn(__fmaf_rn(value_code, fabsf(read_half(value_parameters)), read_half(value_parameters + 8))));
+      value = clamped_half(__fmaf_rn(value_code, fabsf(read_half(value_parameters)), read_half(value_parameters + 8)));
     }
     *reinterpret_cast<uint16_t*>(to + dense_key_offset(slot, d)) = key;
     *reinterpret_cast<uint16_t*>(to + dense_value_offset<D>(slot, d)) = value;

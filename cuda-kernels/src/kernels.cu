@@ -75,4 +75,5 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::attend_shared<4, HEAD_DIM, 64, 1>(), sinkq::attend_shared<4, HEAD_DIM, 128, 1>(),
     sinkq::attend_shared<16, HEAD_DIM, 16, 1>(),
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
-    sizeof(sinkq::Sequence), sizeof(sinkq::Item), sinkq::sink_head_bytes(35)};
+    sizeof(sinkq::Sequence), sizeof(sinkq::Item),
+    sinkq::sink_head_bytes(35)};

@@ -2,4 +2,7 @@
 module org.sinkq.cuda {
   requires jcuda;
   requires org.sinkq.core;
+
+  provides org.sinkq.engine.EngineProvider with
+      org.sinkq.cuda.CudaEngineProvider;
 }

@@ -1,5 +1,6 @@
 package org.sinkq.cache;
 
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.sinkq.SinkPolicy;
 
@@ -34,6 +35,7 @@ public final class SinkTable {
   private final long[] score;
   private final byte[] kind;
   private final int[] frozenAt;
+  private long version;
 
   /** An empty table for {@code heads} tracked KV heads. */
   public SinkTable(SinkPolicy policy, int heads) {
@@ -52,8 +54,65 @@ public final class SinkTable {
     return (long) heads * (policy.slots() * (Integer.BYTES + Long.BYTES + 1L) + Integer.BYTES);
   }
 
+  /** Bytes of one head as {@link #write} lays it out. */
+  public static int imageLength(int slots) {
+    return align(scoresOffset(slots) + slots * (Long.BYTES + 1));
+  }
+
+  private static int scoresOffset(int slots) {
+    return align(Integer.BYTES + slots * Integer.BYTES);
+  }
+
+  private static int align(int length) {
+    return (length + Long.BYTES - 1) / Long.BYTES * Long.BYTES;
+  }
+
+  /**
+   * Changes whenever the content may have changed, so that an engine which keeps a copy in its own
+   * memory knows when to renew it.
+   */
+  public long version() {
+    return version;
+  }
+
+  /**
+   * Writes one head for an engine that selects sinks in its own memory.
+   *
+   * <pre>
+   *   frozenAt | position [slots] | pad to 8 | score [slots] | kind [slots] | pad to 8
+   * </pre>
+   *
+   * @param to {@link #imageLength} bytes from its position on, in the order of the engine
+   */
+  public void write(int head, ByteBuffer to) {
+    int start = to.position();
+    to.putInt(start, frozenAt[head]);
+    for (int s = 0; s < slots; s++) {
+      int at = head * slots + s;
+      to.putInt(start + (1 + s) * Integer.BYTES, position[at]);
+      to.putLong(start + scoresOffset(slots) + s * Long.BYTES, score[at]);
+      to.put(start + scoresOffset(slots) + slots * Long.BYTES + s, kind[at]);
+    }
+    to.position(start + imageLength(slots));
+  }
+
+  /** Takes over one head from such an engine; the counterpart of {@link #write}. */
+  public void read(int head, ByteBuffer from) {
+    version++;
+    int start = from.position();
+    frozenAt[head] = from.getInt(start);
+    for (int s = 0; s < slots; s++) {
+      int at = head * slots + s;
+      position[at] = from.getInt(start + (1 + s) * Integer.BYTES);
+      score[at] = from.getLong(start + scoresOffset(slots) + s * Long.BYTES);
+      kind[at] = from.get(start + scoresOffset(slots) + slots * Long.BYTES + s);
+    }
+    from.position(start + imageLength(slots));
+  }
+
   /** Forgets everything. */
   public void clear() {
+    version++;
     Arrays.fill(position, FREE);
     Arrays.fill(kind, KIND_FREE);
     Arrays.fill(frozenAt, NOT_FROZEN);
@@ -61,6 +120,7 @@ public final class SinkTable {
 
   /** Takes over the content of another table of the same size. */
   public void copyFrom(SinkTable other) {
+    version++;
     System.arraycopy(other.position, 0, position, 0, position.length);
     System.arraycopy(other.score, 0, score, 0, score.length);
     System.arraycopy(other.kind, 0, kind, 0, kind.length);
@@ -155,6 +215,7 @@ public final class SinkTable {
       leaving -= picks.candidate[i] < 0 ? 1 : 0;
     }
     journal.record(this, head);
+    version++;
     if (leaving > policy.spillTokens() - spillSize(head)) {
       frozenAt[head] = base;
       return;
@@ -229,6 +290,7 @@ public final class SinkTable {
    * boundary, a table is again as it was then: every token that was in the pool is still in a slot.
    */
   public void truncate(int length) {
+    version++;
     for (int i = 0; i < position.length; i++) {
       if (position[i] >= length) {
         position[i] = FREE;
@@ -279,6 +341,7 @@ public final class SinkTable {
   /** State of one head before a selection. */
   record Saved(SinkTable table, int head, int[] position, long[] score, byte[] kind, int frozenAt) {
     void restore() {
+      table.version++;
       int at = head * table.slots;
       System.arraycopy(position, 0, table.position, at, position.length);
       System.arraycopy(score, 0, table.score, at, score.length);

@@ -1,7 +1,14 @@
 /**
- * The CUDA engine.
+ * The CUDA engine: pages and rows in device memory, the kernels of {@code cuda-kernels/} as PTX.
  *
  * <pre>
+ *   CudaEngineProvider ─ probe, footprint, open
+ *   CudaEngine         ─ device memory, reading back
+ *   CudaStep           ─ append ─► attend ─► select ─► pack      one stream, in this order
+ *      │  StepTables      the plan as ints: sequences, page ids, items of attend
+ *      │  SinkMirror      sink tables up and down
+ *      │  OperandStaging  host tensors through page-locked memory
+ *      ▼
  *   CudaDevice ◄── JcudaDevice (JCuda, the driver)
  *        ▲
  *        └──────── test scope: an interpreter of the same PTX

@@ -1,0 +1,124 @@
+package org.sinkq.cuda;
+
+import java.util.function.Supplier;
+import org.sinkq.DeviceException;
+import org.sinkq.EngineStatus;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineProvider;
+import org.sinkq.engine.Footprint;
+import org.sinkq.layout.CacheGeometry;
+
+/** The engine for NVIDIA GPUs. */
+public final class CudaEngineProvider implements EngineProvider {
+  /** Name to ask for. */
+  public static final String NAME = "cuda";
+
+  private static final int PRIORITY = 100;
+  private static final int LEAST_MAJOR = 8;
+
+  /** Number of the device to use. */
+  private static final String DEVICE_PROPERTY = "sinkq.cuda.device";
+
+  private static final CudaRuntime SHARED =
+      new CudaRuntime(() -> new JcudaDevice(Integer.getInteger(DEVICE_PROPERTY, 0)));
+
+  private final CudaRuntime runtime;
+
+  /** For {@link java.util.ServiceLoader}. */
+  public CudaEngineProvider() {
+    runtime = SHARED;
+  }
+
+  /** An engine on another kind of device. */
+  CudaEngineProvider(Supplier<CudaDevice> opener) {
+    runtime = new CudaRuntime(opener);
+  }
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public int priority() {
+    return PRIORITY;
+  }
+
+  @Override
+  public EngineStatus probe() {
+    if (!CudaKernels.arePresent()) {
+      return missing(
+          "this build has no GPU kernels", "build without -Dsinkq.kernels.skip=true");
+    }
+    try {
+      return judge(runtime.device().facts(), CudaKernels.ptxVersion());
+    } catch (LinkageError e) {
+      return missing(
+          "no CUDA driver: " + firstLine(e), "install the NVIDIA driver, or use a machine with a GPU");
+    } catch (DeviceException e) {
+      return missing(
+          e.getMessage(), "look at nvidia-smi and at CUDA_VISIBLE_DEVICES, then start again");
+    }
+  }
+
+  private static String firstLine(Throwable e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+  }
+
+  /** Whether a device can run kernels in this version of PTX. */
+  static EngineStatus judge(CudaDevice.Facts facts, String ptxVersion) {
+    String device =
+        "%s, compute capability %d.%d, driver for CUDA %d.%d"
+            .formatted(
+                facts.name(),
+                facts.major(),
+                facts.minor(),
+                facts.driverVersion() / 1000,
+                facts.driverVersion() % 1000 / 10);
+    int needed = cudaVersion(ptxVersion);
+    if (facts.driverVersion() < needed) {
+      return missing(
+          "driver too old for PTX " + ptxVersion + ": " + device,
+          "install a driver for CUDA %d.%d or later".formatted(needed / 1000, needed % 1000 / 10));
+    }
+    if (facts.major() < LEAST_MAJOR) {
+      return missing(
+          "compute capability too low: " + device, "use a GPU of the Ampere generation or later");
+    }
+    return new EngineStatus(NAME, true, device, "", "");
+  }
+
+  /** The first CUDA version, as drivers report it, that takes a version of PTX from 7.0 on. */
+  private static int cudaVersion(String ptxVersion) {
+    String[] parts = ptxVersion.split("\\.", -1);
+    int major = Integer.parseInt(parts[0]);
+    int minor = Integer.parseInt(parts[1]);
+    // PTX 7.x came with CUDA 11.x, 8.x with 12.x, 9.x with 13.x.
+    return (major + 4) * 1000 + minor * 10;
+  }
+
+  private static EngineStatus missing(String reason, String remedy) {
+    return new EngineStatus(NAME, false, "", reason, remedy);
+  }
+
+  @Override
+  public Footprint footprint(CacheGeometry geometry) {
+    long page = 0;
+    long sequence = SinkMirror.bytesPerSequence(geometry);
+    int heads = geometry.shape().numKvHeads();
+    for (int layer = 0; layer < geometry.shape().numLayers(); layer++) {
+      CudaLayout layout = new CudaLayout(geometry, layer);
+      page += (long) heads * layout.pageBytes;
+      sequence += heads * layout.headBytes;
+    }
+    return new Footprint(page, sequence);
+  }
+
+  @Override
+  public Engine open(CacheMemory memory, int threads) {
+    CudaDevice device = runtime.device();
+    CudaKernels kernels = runtime.kernels(memory.geometry().shape().headDim());
+    return new CudaEngine(memory, device, kernels, () -> runtime.drop(device));
+  }
+}

@@ -1,0 +1,120 @@
+package org.sinkq.cuda;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
+import org.sinkq.DeviceException;
+
+/** The kernels of one head dimension on one device, compiled when first used. */
+final class CudaKernels {
+  /** Threads of a block of {@code append}, {@code select} and {@code reopen}: one warp. */
+  static final int WARP = 32;
+
+  /** Threads of a block of {@code attend}. */
+  static final int ATTEND_THREADS = 128;
+
+  /** Threads of a block of {@code pack}. */
+  static final int PACK_THREADS = 256;
+
+  /** Threads of a block of {@code keep} and {@code publish}. */
+  static final int COPY_THREADS = 128;
+
+  private static final int FEW_COLUMNS = 4;
+  private static final int MANY_COLUMNS = 8;
+
+  private final CudaDevice device;
+  private final int headDim;
+  private final CudaDevice.Module module;
+  private final Map<String, CudaDevice.Function> functions = new HashMap<>();
+
+  CudaKernels(CudaDevice device, int headDim) {
+    this.device = device;
+    this.headDim = headDim;
+    module = device.load(ptx(headDim));
+  }
+
+  private static String resource(int headDim) {
+    return "sinkq_d" + headDim + ".ptx";
+  }
+
+  /** Whether this build contains the kernels. */
+  static boolean arePresent() {
+    return CudaKernels.class.getResource(resource(128)) != null;
+  }
+
+  /** PTX text of a head dimension. */
+  static String ptx(int headDim) {
+    String name = resource(headDim);
+    try (InputStream in = CudaKernels.class.getResourceAsStream(name)) {
+      if (in == null) {
+        throw new DeviceException(
+            0,
+            "NO_KERNELS",
+            name + " is not in this build; build without -Dsinkq.kernels.skip=true",
+            null);
+      }
+      return new String(in.readAllBytes(), StandardCharsets.US_ASCII);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** First line of the kernels' PTX that tells the version of the language, such as "9.0". */
+  static String ptxVersion() {
+    return ptx(128)
+        .lines()
+        .filter(line -> line.startsWith(".version "))
+        .findFirst()
+        .orElseThrow()
+        .substring(".version ".length())
+        .strip();
+  }
+
+  /** An entry for a head dimension, such as {@code append}. */
+  CudaDevice.Function function(String name) {
+    return function(name, 0);
+  }
+
+  /** An entry that may need more dynamic shared memory than blocks get without asking. */
+  CudaDevice.Function function(String name, int dynamicShared) {
+    return functions.computeIfAbsent(
+        name + "_d" + headDim,
+        n -> {
+          CudaDevice.Function f = device.function(module, n);
+          if (dynamicShared > 0) {
+            device.allowDynamicShared(f, dynamicShared);
+          }
+          return f;
+        });
+  }
+
+  private static String codec(CudaLayout layout) {
+    return layout.isQuantized() ? "q" + layout.bits : "f16";
+  }
+
+  /** Columns of an item for sequences with this many columns at most. */
+  int columns(CudaLayout layout, int most) {
+    boolean wide = headDim <= 128 && (!layout.isQuantized() || layout.pageTokens == 128);
+    return wide && most > FEW_COLUMNS ? MANY_COLUMNS : FEW_COLUMNS;
+  }
+
+  CudaDevice.Function attend(CudaLayout layout, int columns) {
+    String page = layout.isQuantized() ? "_g" + layout.pageTokens : "";
+    return function(
+        "attend_" + codec(layout) + page + "_c" + columns, layout.attendShared(columns));
+  }
+
+  CudaDevice.Function pack(CudaLayout layout) {
+    // One entry serves every page size, so it is allowed what the largest takes.
+    CudaLayout largest =
+        new CudaLayout(layout.bits, headDim, 128, layout.valueGroups, 0, layout.sinkSlots);
+    return function("pack_" + codec(layout), largest.packShared());
+  }
+
+  CudaDevice.Function reopen(CudaLayout layout) {
+    return function("reopen_" + codec(layout));
+  }
+}

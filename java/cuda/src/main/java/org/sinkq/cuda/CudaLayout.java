@@ -1,0 +1,195 @@
+package org.sinkq.cuda;
+
+import static org.sinkq.InvalidArgumentException.require;
+
+import org.sinkq.KvCodec;
+import org.sinkq.cache.SinkTable;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * Byte map of one layer in device memory; the same numbers as {@code cuda-kernels/include/layout.cuh}.
+ * Sizes are of one KV head.
+ *
+ * <pre>
+ * tile of 16 rows x 16 columns   512 bytes: lane 4 g + t holds 4 registers; register r holds row
+ *                                g + 8 (r % 2), columns 2 t + 8 (r / 2) and the next one
+ * dense block of 16 tokens       K tiles [token][channel] by channel | V tiles [channel][token] by channel
+ * quantized page                 K codes | K parameters | V codes | V parameters
+ *   codes                        16 / bits tiles share the registers of one word set; tile j lies at bit
+ *                                bits * (j % positions) of each half in word set j / positions.
+ *                                K: j = channel tile * token tiles + token tile
+ *                                V: j = token tile * channel tiles + channel tile
+ *   parameters                   64 bytes for 16 channels (K) or 16 tokens of a channel group (V)
+ * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers)
+ * </pre>
+ */
+final class CudaLayout {
+  static final int TILE = 16;
+  private static final int TILE_BYTES = 512;
+  private static final int PARAMETER_BYTES = 64;
+  private static final int WARPS = 4;
+
+  /** Bits of a stored element: 2, 4 or 16. */
+  final int bits;
+
+  final int headDim;
+  final int pageTokens;
+  final int valueGroups;
+  final int ringTokens;
+  final int sinkSlots;
+  final int denseHalf;
+  final int denseBlock;
+  final int codeBytes;
+  final int keyHalf;
+  final int valueHalf;
+  final int pageBytes;
+  final long headBytes;
+
+  CudaLayout(CacheGeometry geometry, int layer) {
+    this(geometry, layer, checked(geometry.layer(layer).codec(), layer));
+  }
+
+  private CudaLayout(CacheGeometry geometry, int layer, KvCodec codec) {
+    this(
+        codec.bits(),
+        geometry.shape().headDim(),
+        geometry.pageTokens(),
+        geometry.valueGroups(),
+        geometry.ringTokens(),
+        geometry.layer(layer).sinks().slots());
+  }
+
+  CudaLayout(
+      int bits, int headDim, int pageTokens, int valueGroups, int ringTokens, int sinkSlots) {
+    this.bits = bits;
+    this.headDim = headDim;
+    this.pageTokens = pageTokens;
+    this.valueGroups = valueGroups;
+    this.ringTokens = ringTokens;
+    this.sinkSlots = sinkSlots;
+    denseHalf = headDim / TILE * TILE_BYTES;
+    denseBlock = 2 * denseHalf;
+    int tiles = headDim / TILE * (pageTokens / TILE);
+    codeBytes = ceilDiv(tiles, 16 / bits) * TILE_BYTES;
+    keyHalf = codeBytes + headDim / TILE * PARAMETER_BYTES;
+    valueHalf = codeBytes + valueGroups * (pageTokens / TILE) * PARAMETER_BYTES;
+    pageBytes = isQuantized() ? keyHalf + valueHalf : pageTokens / TILE * denseBlock;
+    long blocks = (long) ringTokens / TILE + sinkBlocks();
+    headBytes = blocks * denseBlock + (sinkSlots > 0 ? (long) ringTokens * Long.BYTES : 0);
+  }
+
+  private static KvCodec checked(KvCodec codec, int layer) {
+    require(
+        codec != KvCodec.FP32,
+        "codec of layer %d=FP32, expected FP16, INT4 or INT2 for the cuda engine",
+        layer);
+    return codec;
+  }
+
+  static int ceilDiv(int a, int b) {
+    return (a + b - 1) / b;
+  }
+
+  boolean isQuantized() {
+    return bits < 16;
+  }
+
+  int sinkBlocks() {
+    return ceilDiv(sinkSlots, TILE);
+  }
+
+  /** Byte offset of the first sink block within a head's dense rows. */
+  long sinkOffset() {
+    return (long) ringTokens / TILE * denseBlock;
+  }
+
+  /** Bytes of one copy of a tracked head's sink table. */
+  static int sinkHeadBytes(int slots) {
+    return SinkTable.imageLength(slots);
+  }
+
+  /** Dynamic shared memory of a block of {@code attend} for {@code columns} columns an item. */
+  int attendShared(int columns) {
+    int keys = isQuantized() ? Math.max(keyHalf, denseHalf) : denseHalf;
+    int values = isQuantized() ? Math.max(valueHalf, denseHalf) : denseHalf;
+    return WARPS * Math.max(keys + values, columns * (headDim + 2) * Float.BYTES);
+  }
+
+  /** Dynamic shared memory of a block of {@code pack}. */
+  int packShared() {
+    return isQuantized()
+        ? 2 * (headDim + 2) * pageTokens + 8 * (headDim + 2 * pageTokens) + 16
+        : 0;
+  }
+
+  /** Byte offset within a tile of the half at (row, column). */
+  private static int tileOffset(int row, int column) {
+    int lane = (row & 7) * 4 + ((column & 7) >> 1);
+    int register = (row >> 3) + 2 * (column >> 3);
+    return lane * 16 + register * 4 + (column & 1) * 2;
+  }
+
+  /** Byte offset within a dense block of a key's channel. */
+  static int denseKeyOffset(int token, int channel) {
+    return channel / TILE * TILE_BYTES + tileOffset(token % TILE, channel % TILE);
+  }
+
+  /** Byte offset within a dense block of a value's channel. */
+  int denseValueOffset(int token, int channel) {
+    return denseHalf + channel / TILE * TILE_BYTES + tileOffset(channel % TILE, token % TILE);
+  }
+
+  /** Byte offset within a page of the half that holds a key's code. */
+  int keyCodeOffset(int token, int channel) {
+    return setOffset(keyTile(token, channel)) + tileOffset(token % TILE, channel % TILE);
+  }
+
+  /** Bit of that half at which the code begins. */
+  int keyCodeShift(int token, int channel) {
+    return bits * (keyTile(token, channel) % (16 / bits));
+  }
+
+  private int keyTile(int token, int channel) {
+    return channel / TILE * (pageTokens / TILE) + token / TILE;
+  }
+
+  /** Byte offset within a page of the half that holds a value's code. */
+  int valueCodeOffset(int token, int channel) {
+    return keyHalf
+        + setOffset(valueTile(token, channel))
+        + tileOffset(channel % TILE, token % TILE);
+  }
+
+  /** Bit of that half at which the code begins. */
+  int valueCodeShift(int token, int channel) {
+    return bits * (valueTile(token, channel) % (16 / bits));
+  }
+
+  private int valueTile(int token, int channel) {
+    return token / TILE * (headDim / TILE) + channel / TILE;
+  }
+
+  private int setOffset(int tile) {
+    return tile / (16 / bits) * TILE_BYTES;
+  }
+
+  /** Byte offset within a page of a key channel's scale; the sign bit of channel 0's is a flag. */
+  int keyScaleOffset(int channel) {
+    return codeBytes + channel / TILE * PARAMETER_BYTES + parameterOffset(channel % TILE);
+  }
+
+  /** Byte offset within a page of a value's scale; the sign bit marks a masked token. */
+  int valueScaleOffset(int token, int group) {
+    return keyHalf
+        + codeBytes
+        + (group * (pageTokens / TILE) + token / TILE) * PARAMETER_BYTES
+        + parameterOffset(token % TILE);
+  }
+
+  /** From a scale to its minimum. */
+  static final int MINIMUM_OFFSET = 8;
+
+  private static int parameterOffset(int column) {
+    return ((column & 7) >> 1) * 16 + (column >> 3) * 4 + (column & 1) * 2;
+  }
+}

@@ -1,0 +1,293 @@
+package org.sinkq.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.sinkq.InvalidArgumentException.require;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.sinkq.TensorView;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.StepPlan;
+import org.sinkq.cuda.LaunchParameters.Int4;
+import org.sinkq.cuda.LaunchParameters.Long8;
+import org.sinkq.engine.EngineStep;
+
+/**
+ * One step: append, attend, then select and pack where pages fill, layer by layer on the engine's
+ * stream.
+ *
+ * <p>The host waits for the device only to hand over host results, and in the step's last layer, for
+ * the sink tables that the step has written and for the verdict on its keys and values.
+ */
+final class CudaStep implements EngineStep {
+  private static final long NO_ERROR = -1;
+
+  private final CudaEngine engine;
+  private final CudaDevice device;
+  private final List<SequenceStep> sequences;
+  private final StepTables tables;
+  private final StepTables.Items[] items;
+  private final int[] columns;
+  private final DeviceBuffers.Mirrored plan;
+  private final DeviceBuffers.Mirrored back;
+  private final StagedBlocks staged;
+  private int layersRun;
+
+  CudaStep(CudaEngine engine, StepPlan step) {
+    this.engine = engine;
+    device = engine.device;
+    sequences = step.sequences();
+    sequences.forEach(s -> engine.sinks.refresh(s.state()));
+    tables = new StepTables(sequences, engine.geometry, engine.sinks.sides());
+    int layers = engine.layouts.length;
+    items = new StepTables.Items[layers];
+    columns = new int[layers];
+    for (int i = 0; i < layers; i++) {
+      CudaLayout layout = engine.layouts[i];
+      columns[i] = engine.kernels.columns(layout, tables.mostColumns());
+      items[i] = tables.items(layout, columns[i], engine.waveBlocks(layout, columns[i]));
+    }
+    staged = new StagedBlocks(tables.stagedBlocks(), tables.keptBlocks());
+    DeviceBuffers.Mirrored sent = null;
+    boolean done = false;
+    try {
+      sent = engine.upload(tables.words(), tables.length());
+      back =
+          engine.buffers.mirrored(
+              (long) layers * Long.BYTES + engine.sinks.fetchBytes(sequences));
+      done = true;
+    } finally {
+      if (!done) {
+        staged.free();
+        if (sent != null) {
+          engine.buffers.giveBack(sent);
+        }
+      }
+    }
+    plan = sent;
+  }
+
+  /** Dense blocks outside the cache: of one layer while it runs, and of all until the step ends. */
+  private final class StagedBlocks {
+    private final int blocks;
+    private final int kept;
+    private final long address;
+
+    StagedBlocks(int blocks, int kept) {
+      this.blocks = blocks;
+      this.kept = kept;
+      int layers = engine.layouts.length;
+      long bytes = (blocks + (long) layers * kept) * (block() + scores());
+      address = blocks == 0 ? 0 : engine.buffers.allocate(bytes);
+      if (blocks > 0) {
+        device.fill(address, (byte) 0, bytes, engine.stream);
+      }
+    }
+
+    private long block() {
+      return engine.layouts[0].denseBlock;
+    }
+
+    private long scores() {
+      return (long) CudaLayout.TILE * Long.BYTES;
+    }
+
+    void bind(LaunchParameters parameters, int layer) {
+      long keptAt = address + blocks * (block() + scores());
+      long layerAt = keptAt + (long) layer * kept * (block() + scores());
+      parameters
+          .set(Long8.STAGING, address)
+          .set(Long8.STAGING_SCORES, address + blocks * block())
+          .set(Long8.KEPT, layerAt)
+          .set(Long8.KEPT_SCORES, layerAt + kept * block());
+    }
+
+    void free() {
+      if (blocks > 0) {
+        engine.buffers.free(address);
+      }
+    }
+  }
+
+  private LaunchParameters bind(int layer) {
+    LaunchParameters parameters =
+        engine
+            .parameters(layer)
+            .set(Long8.PLAN, plan.device())
+            .set(Int4.SEQUENCE_TABLE, 0)
+            .set(Int4.ITEM_TABLE, items[layer].offset())
+            .set(Int4.PAGE_LIST, tables.pageList());
+    staged.bind(parameters, layer);
+    return parameters;
+  }
+
+  @Override
+  public void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
+    engine.guarded(() -> queue(layer, q, k, v, out));
+    layersRun++;
+    boolean last = layersRun == engine.layouts.length;
+    boolean onHost = !q.isDevice() || !k.isDevice() || !v.isDevice() || !out.isDevice();
+    if (last || onHost) {
+      long errorBytes = (long) engine.layouts.length * Long.BYTES;
+      engine.guarded(
+          () -> {
+            device.copyToHost(back.host().asSlice(0, errorBytes), engine.errors(), engine.stream);
+            if (last) {
+              engine.sinks.fetch(sequences, back.host().asSlice(errorBytes));
+            }
+            device.synchronize(engine.stream);
+          });
+      refuseBadElement(layer, k, v);
+      engine.staging.deliver(q, k, v, out);
+    }
+  }
+
+  private void queue(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
+    CudaLayout layout = engine.layouts[layer];
+    CudaKernels kernels = engine.kernels;
+    int heads = engine.geometry.shape().numKvHeads();
+    engine.staging.bind(bind(layer), q, k, v, out);
+    engine.launch(
+        kernels.function("append"),
+        tables.longestAppend(),
+        heads,
+        sequences.size(),
+        CudaKernels.WARP,
+        0,
+        layer);
+    engine.launch(
+        kernels.attend(layout, columns[layer]),
+        items[layer].count(),
+        1,
+        1,
+        CudaKernels.ATTEND_THREADS,
+        layout.attendShared(columns[layer]),
+        layer);
+    engine.staging.fetch(q, k, v, out);
+    if (tables.newPages() == 0) {
+      return;
+    }
+    if (layout.sinkSlots > 0) {
+      engine.launch(
+          kernels.function("select"), heads, sequences.size(), 1, CudaKernels.WARP, 0, layer);
+    }
+    engine.launch(
+        kernels.pack(layout),
+        tables.newPages(),
+        heads,
+        1,
+        CudaKernels.PACK_THREADS,
+        layout.packShared(),
+        layer);
+    if (tables.stagedBlocks() > 0) {
+      engine.launch(
+          kernels.function("keep"),
+          heads,
+          sequences.size(),
+          1,
+          CudaKernels.COPY_THREADS,
+          0,
+          layer);
+    }
+  }
+
+  /** Names the first element that fp16 cannot hold; see {@code report} in append.cuh. */
+  private void refuseBadElement(int layer, TensorView k, TensorView v) {
+    for (int l = 0; l < engine.layouts.length; l++) {
+      long code = back.host().get(JAVA_LONG, (long) l * Long.BYTES);
+      if (code == NO_ERROR) {
+        continue;
+      }
+      engine.guarded(engine::clearErrors);
+      SequenceStep step = sequences.get((int) (code >>> 45));
+      int head = (int) (code >>> 35 & 0x3FF);
+      int row = (int) (code >>> 9 & 0x3FFFFFF);
+      boolean value = (code >>> 8 & 1) != 0;
+      int channel = (int) (code & 0xFF);
+      // Only the present layer's tensors are at hand.
+      String number =
+          l == layer
+              ? Float.toString(element(value ? v : k, step.firstRow() + row, head, channel))
+              : "not finite";
+      require(
+          false,
+          "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within the fp16 range",
+          value ? "value" : "key",
+          number,
+          l,
+          head,
+          step.state().length() + row,
+          channel);
+    }
+  }
+
+  private float element(TensorView x, int token, int head, int channel) {
+    int size = x.dtype().byteSize();
+    long offset = x.byteOffset(token, head) + (long) channel * size;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment bytes = arena.allocate(Float.BYTES, Float.BYTES);
+      MemorySegment part = bytes.asSlice(0, size);
+      if (x.isDevice()) {
+        engine.guarded(
+            () -> {
+              device.copyToHost(part, x.devicePointer() + offset, engine.stream);
+              device.synchronize(engine.stream);
+            });
+      } else {
+        MemorySegment.copy(x.segment(), offset, part, 0, size);
+      }
+      int bits = bytes.get(java.lang.foreign.ValueLayout.JAVA_INT, 0);
+      return switch (x.dtype()) {
+        case F32 -> Float.intBitsToFloat(bits);
+        case F16 -> Float.float16ToFloat((short) bits);
+        case BF16 -> Float.intBitsToFloat(bits << 16);
+      };
+    }
+  }
+
+  @Override
+  public void commit() {
+    long errorBytes = (long) engine.layouts.length * Long.BYTES;
+    if (tables.stagedBlocks() > 0) {
+      engine.guarded(this::publish);
+    }
+    engine.sinks.take(sequences, back.host().asSlice(errorBytes));
+    end();
+  }
+
+  private void publish() {
+    for (int layer = 0; layer < engine.layouts.length; layer++) {
+      bind(layer);
+      engine.launch(
+          engine.kernels.function("publish"),
+          engine.geometry.shape().numKvHeads(),
+          sequences.size(),
+          1,
+          CudaKernels.COPY_THREADS,
+          0,
+          layer);
+    }
+    device.synchronize(engine.stream);
+  }
+
+  private void end() {
+    if (!engine.isFailed()) {
+      staged.free();
+      engine.buffers.giveBack(plan);
+      engine.buffers.giveBack(back);
+    }
+  }
+
+  @Override
+  public void rollback() {
+    if (!engine.isFailed()) {
+      engine.guarded(
+          () -> {
+            device.synchronize(engine.stream);
+            engine.clearErrors();
+          });
+    }
+    end();
+  }
+}

@@ -1,0 +1,148 @@
+package org.sinkq.cuda;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import org.sinkq.cache.PageMasks;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.SinkTable;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * The sink tables on the device. Selections happen there, on the side that is not committed; the
+ * host takes the result over when the step commits. What the host changes by itself (truncation,
+ * forks) goes up before the sequence's next step.
+ *
+ * <pre>
+ *   sequence slot 0: side 0 [tracked heads] | side 1 [tracked heads]     slot 1: ...
+ * </pre>
+ */
+final class SinkMirror {
+  private final CudaDevice device;
+  private final DeviceBuffers buffers;
+  private final CudaDevice.Stream stream;
+  private final CacheGeometry geometry;
+  private final PageMasks masks;
+  private final int sideBytes;
+  private final long address;
+  private final byte[] sides;
+  private final SinkTable[] mirrored;
+  private final long[] versions;
+
+  SinkMirror(
+      CudaDevice device, DeviceBuffers buffers, CudaDevice.Stream stream, CacheMemory memory) {
+    this.device = device;
+    this.buffers = buffers;
+    this.stream = stream;
+    geometry = memory.geometry();
+    masks = memory.masks();
+    sideBytes =
+        geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
+    address = buffers.allocate(2L * sideBytes * memory.sequences());
+    sides = new byte[memory.sequences()];
+    mirrored = new SinkTable[memory.sequences()];
+    versions = new long[memory.sequences()];
+  }
+
+  static long bytesPerSequence(CacheGeometry geometry) {
+    return 2L * geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
+  }
+
+  long address() {
+    return address;
+  }
+
+  /** Bytes from one sequence slot to the next. */
+  long stride() {
+    return 2L * sideBytes;
+  }
+
+  /** Which side of each slot is committed. */
+  byte[] sides() {
+    return sides;
+  }
+
+  private long address(int slot, int side) {
+    return address + slot * stride() + (long) side * sideBytes;
+  }
+
+  /** Sends the host's table up if the device does not have it. */
+  void refresh(SequenceState state) {
+    SinkTable table = state.sinks();
+    int slot = state.slot();
+    if (sideBytes == 0 || (mirrored[slot] == table && versions[slot] == table.version())) {
+      return;
+    }
+    DeviceBuffers.Mirrored buffer = buffers.mirrored(sideBytes);
+    ByteBuffer image = image(buffer.host().asSlice(0, sideBytes));
+    for (int h = 0; h < table.heads(); h++) {
+      table.write(h, image);
+    }
+    device.copyToDevice(
+        address(slot, sides[slot]), buffer.host().asSlice(0, sideBytes), stream);
+    device.synchronize(stream);
+    buffers.giveBack(buffer);
+    mirrored[slot] = table;
+    versions[slot] = table.version();
+  }
+
+  private static ByteBuffer image(MemorySegment bytes) {
+    return bytes.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Bytes that {@link #fetch} needs. */
+  long fetchBytes(List<SequenceStep> sequences) {
+    return sequences.stream().filter(s -> s.newPages().length > 0).count() * sideBytes;
+  }
+
+  /** Queues copies of the tables that a step has written. */
+  void fetch(List<SequenceStep> sequences, MemorySegment to) {
+    long at = 0;
+    for (SequenceStep step : sequences) {
+      if (step.newPages().length > 0 && sideBytes > 0) {
+        int slot = step.state().slot();
+        device.copyToHost(to.asSlice(at, sideBytes), address(slot, 1 - sides[slot]), stream);
+        at += sideBytes;
+      }
+    }
+  }
+
+  /** The step commits: what it has written becomes the sequences' tables and masks. */
+  void take(List<SequenceStep> sequences, MemorySegment from) {
+    long at = 0;
+    for (SequenceStep step : sequences) {
+      if (step.newPages().length == 0 || sideBytes == 0) {
+        continue;
+      }
+      SequenceState state = step.state();
+      SinkTable table = state.sinks();
+      ByteBuffer image = image(from.asSlice(at, sideBytes));
+      at += sideBytes;
+      for (int h = 0; h < table.heads(); h++) {
+        table.read(h, image);
+        mask(step, table, h);
+      }
+      sides[state.slot()] ^= 1;
+      mirrored[state.slot()] = table;
+      versions[state.slot()] = table.version();
+    }
+  }
+
+  /** A masked token of a new page is one that has just become a sink. */
+  private void mask(SequenceStep step, SinkTable table, int head) {
+    int first = step.state().flushedTokens();
+    int tokens = geometry.pageTokens();
+    for (int page : step.newPages()) {
+      masks.clear(head, page);
+    }
+    for (int s = 0; s < table.slots(); s++) {
+      int token = table.position(head, s) - first;
+      if (table.position(head, s) != SinkTable.FREE && token >= 0) {
+        masks.set(head, step.newPages()[token / tokens], token % tokens);
+      }
+    }
+  }
+}

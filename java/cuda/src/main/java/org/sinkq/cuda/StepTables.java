@@ -1,0 +1,230 @@
+package org.sinkq.cuda;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.layout.CacheGeometry;
+
+/**
+ * The plan of a step as the kernels read it: one int array for all layers, {@code Sequence} and
+ * {@code Item} of {@code cuda-kernels/include/params.cuh}.
+ *
+ * <pre>
+ *   sequences [n][16] | page ids | (sequence, index) of every page to be filled | items [..][12] ...
+ * </pre>
+ *
+ * <p>Items are cut so that every block of one full wave gets about the same number of units, and no
+ * block spans two sequences. Layers that differ in their units (dense or quantized pages, sinks or
+ * none) have item tables of their own.
+ */
+final class StepTables {
+  private static final int SEQUENCE_INTS = 16;
+  private static final int ITEM_INTS = 12;
+
+  /** An item table. */
+  record Items(int offset, int count) {}
+
+  /** What decides how a layer's work is cut. */
+  private record Kind(boolean quantized, int sinkBlocks, int columns, int waveBlocks) {}
+
+  private final List<SequenceStep> sequences;
+  private final CacheGeometry geometry;
+  private final Map<Kind, Items> tables = new HashMap<>();
+  private int[] words = new int[1024];
+  private int length;
+  private int pageList;
+  private int newPages;
+  private int stagedBlocks;
+  private int keptBlocks;
+  private int longestAppend;
+  private int mostColumns;
+
+  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, byte[] sinkSides) {
+    this.sequences = sequences;
+    this.geometry = geometry;
+    int heads = geometry.shape().numKvHeads();
+    length = sequences.size() * SEQUENCE_INTS;
+    ensure(0);
+    for (int i = 0; i < sequences.size(); i++) {
+      SequenceStep step = sequences.get(i);
+      SequenceState state = step.state();
+      int at = i * SEQUENCE_INTS;
+      boolean staged = isStaged(step);
+      int blocks = CudaLayout.ceilDiv(step.windowTokens(), CudaLayout.TILE);
+      int tail = blocks - step.newPages().length * (geometry.pageTokens() / CudaLayout.TILE);
+      int[] entry = {
+        state.slot(),
+        state.length(),
+        state.flushedTokens(),
+        step.rows(),
+        step.firstRow(),
+        state.pageCount(),
+        length,
+        step.newPages().length,
+        length + state.pageCount(),
+        staged ? blocks * CudaLayout.TILE : geometry.ringTokens(),
+        staged ? 0 : state.flushedTokens() % geometry.ringTokens(),
+        sinkSides[state.slot()],
+        staged ? stagedBlocks : -1,
+        keptBlocks,
+        staged ? tail : 0,
+        0
+      };
+      System.arraycopy(entry, 0, words, at, SEQUENCE_INTS);
+      for (int p = 0; p < state.pageCount(); p++) {
+        add(state.page(p));
+      }
+      for (int page : step.newPages()) {
+        add(page);
+      }
+      if (staged) {
+        stagedBlocks = Math.addExact(stagedBlocks, Math.multiplyExact(heads, blocks));
+        keptBlocks = Math.addExact(keptBlocks, Math.multiplyExact(heads, tail));
+      }
+      longestAppend = Math.max(longestAppend, staged ? step.windowTokens() : step.rows());
+      mostColumns =
+          Math.max(mostColumns, Math.multiplyExact(step.rows(), geometry.shape().groupSize()));
+    }
+    pageList = length;
+    for (int i = 0; i < sequences.size(); i++) {
+      for (int p = 0; p < sequences.get(i).newPages().length; p++) {
+        add(i);
+        add(p);
+        newPages++;
+      }
+    }
+  }
+
+  private boolean isStaged(SequenceStep step) {
+    return step.windowTokens() > geometry.ringTokens();
+  }
+
+  private void ensure(int more) {
+    if (length + more > words.length) {
+      words = Arrays.copyOf(words, Math.max(2 * words.length, Math.addExact(length, more)));
+    }
+  }
+
+  private void add(int word) {
+    ensure(1);
+    words[length++] = word;
+  }
+
+  /** Cuts the work of a layer, or finds how it was cut for an earlier one like it. */
+  Items items(CudaLayout layout, int columns, int waveBlocks) {
+    return tables.computeIfAbsent(
+        new Kind(layout.isQuantized(), layout.sinkBlocks(), columns, waveBlocks),
+        kind -> cut(kind));
+  }
+
+  private int units(SequenceStep step, Kind kind) {
+    int perPage = kind.quantized ? 1 : geometry.pageTokens() / CudaLayout.TILE;
+    return step.state().pageCount() * perPage
+        + kind.sinkBlocks
+        + CudaLayout.ceilDiv(step.windowTokens(), CudaLayout.TILE);
+  }
+
+  private int columnBlocks(SequenceStep step, Kind kind) {
+    return CudaLayout.ceilDiv(step.rows() * geometry.shape().groupSize(), kind.columns);
+  }
+
+  /** Items if no block takes more than {@code most} units. */
+  private long count(Kind kind, int most) {
+    long count = 0;
+    for (SequenceStep step : sequences) {
+      count += (long) columnBlocks(step, kind) * CudaLayout.ceilDiv(units(step, kind), most);
+    }
+    return count * geometry.shape().numKvHeads();
+  }
+
+  private Items cut(Kind kind) {
+    int low = 1;
+    int high = 1;
+    for (SequenceStep step : sequences) {
+      high = Math.max(high, units(step, kind));
+    }
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (count(kind, middle) <= kind.waveBlocks) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    int offset = length;
+    int counter = 0;
+    int partial = 0;
+    for (int i = 0; i < sequences.size(); i++) {
+      SequenceStep step = sequences.get(i);
+      int units = units(step, kind);
+      int splits = CudaLayout.ceilDiv(units, low);
+      int all = step.rows() * geometry.shape().groupSize();
+      for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
+        for (int column = 0; column < all; column += kind.columns) {
+          for (int split = 0; split < splits; split++) {
+            ensure(ITEM_INTS);
+            words[length++] = i;
+            words[length++] = head;
+            words[length++] = column;
+            words[length++] = Math.min(kind.columns, all - column);
+            words[length++] = (int) ((long) units * split / splits);
+            words[length++] = (int) ((long) units * (split + 1) / splits);
+            words[length++] = split;
+            words[length++] = splits;
+            words[length++] = counter;
+            words[length++] = partial;
+            words[length++] = 0;
+            words[length++] = 0;
+          }
+          if (splits > 1) {
+            counter++;
+            partial += splits;
+          }
+        }
+      }
+    }
+    return new Items(offset, (length - offset) / ITEM_INTS);
+  }
+
+  /** The array, valid up to {@link #length}. */
+  int[] words() {
+    return words;
+  }
+
+  int length() {
+    return length;
+  }
+
+  /** Index of the list of pages to be filled. */
+  int pageList() {
+    return pageList;
+  }
+
+  /** Pages to be filled. */
+  int newPages() {
+    return newPages;
+  }
+
+  /** Dense blocks that sequences need which do not fit into their ring; 0 if there are none. */
+  int stagedBlocks() {
+    return stagedBlocks;
+  }
+
+  /** Dense blocks per layer that are kept until the step commits. */
+  int keptBlocks() {
+    return keptBlocks;
+  }
+
+  /** Most rows that a sequence appends, moved ones included. */
+  int longestAppend() {
+    return longestAppend;
+  }
+
+  /** Most columns of a sequence. */
+  int mostColumns() {
+    return mostColumns;
+  }
+}
