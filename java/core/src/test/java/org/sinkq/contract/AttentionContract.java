@@ -2,21 +2,27 @@ package org.sinkq.contract;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.DType;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 
-/** Results are within {@link Lockstep#TOLERANCE} of fp64 on the dequantized values. */
+/** Results are within {@link EngineTraits#tolerance} of fp64 on the dequantized values. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class AttentionContract {
   private static final ModelShape SHAPE = ModelShape.of(2, 4, 2, 64);
 
   /** Name of the engine. */
   protected abstract String engine();
+
+  List<KvCodec> codecs() {
+    return EngineTraits.codecs(engine());
+  }
 
   private Lockstep open(ModelShape shape, KvCodec codec, Data data) {
     KvCacheSpec spec =
@@ -66,7 +72,7 @@ public abstract class AttentionContract {
   }
 
   @ParameterizedTest
-  @EnumSource(KvCodec.class)
+  @MethodSource("codecs")
   void slidingWindowOverEveryCodec(KvCodec codec) {
     Data data = Data.of(13, Data.Style.NORMAL);
     try (Lockstep lockstep = open(SHAPE.withSlidingWindow(50), codec, data)) {

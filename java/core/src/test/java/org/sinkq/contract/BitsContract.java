@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -21,6 +22,7 @@ import org.sinkq.SinkPolicy;
 import org.sinkq.TensorView;
 
 /** Codes, scales, masks, sink tables and dense rows are those of the oracle, bit for bit. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class BitsContract {
   /** Query and KV heads: MHA with one head, MQA, GQA, a group of three. */
   private static final int[][] HEADS = {{1, 1}, {2, 1}, {4, 2}, {3, 1}, {2, 2}};
@@ -39,11 +41,11 @@ public abstract class BitsContract {
     }
   }
 
-  static List<Setting> settings() {
+  List<Setting> settings() {
     List<Setting> all = new ArrayList<>();
     for (int dim : ModelShape.HEAD_DIMS.stream().sorted().toList()) {
       for (int page : new int[] {32, 64, 128}) {
-        for (KvCodec codec : KvCodec.values()) {
+        for (KvCodec codec : EngineTraits.codecs(engine())) {
           int i = all.size();
           all.add(
               new Setting(
@@ -102,10 +104,10 @@ public abstract class BitsContract {
     }
   }
 
-  static List<Arguments> styles() {
+  List<Arguments> styles() {
     List<Arguments> all = new ArrayList<>();
     for (Data.Style style : List.of(Data.Style.TIES, Data.Style.EXTREME)) {
-      for (KvCodec codec : KvCodec.values()) {
+      for (KvCodec codec : EngineTraits.codecs(engine())) {
         all.add(Arguments.of(style, codec));
       }
     }
@@ -150,7 +152,7 @@ public abstract class BitsContract {
         KvCacheSpec.builder()
             .pageTokens(32)
             .windowTokens(3)
-            .codec(0, KvCodec.FP32)
+            .codec(0, EngineTraits.widest(engine()))
             .codec(1, KvCodec.FP16)
             .codec(2, KvCodec.INT4)
             .sinks(2, false)

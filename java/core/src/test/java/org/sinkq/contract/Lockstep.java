@@ -20,9 +20,6 @@ import org.sinkq.reference.Tensors;
 
 /** Drives a backend and the oracle with the same calls and compares what comes out. */
 public final class Lockstep implements AutoCloseable {
-  /** Attention over fp32 rows has to be within this of fp64, for values of magnitude 1. */
-  public static final double TOLERANCE = 1e-4;
-
   /** A step with at most this many rows of a sequence is checked in full. */
   private static final int FULLY_CHECKED_ROWS = 3;
 
@@ -180,7 +177,7 @@ public final class Lockstep implements AutoCloseable {
         float[] actual = Tensors.read(out, token, h);
         for (int d = 0; d < actual.length; d++) {
           double allowed =
-              TOLERANCE * valueMagnitude + rounding(data.out()) * Math.abs(expected[d]);
+              EngineTraits.tolerance(backend.config().engine()) * valueMagnitude + rounding(data.out()) * Math.abs(expected[d]);
           if (!(Math.abs(actual[d] - expected[d]) <= allowed)) {
             throw new AssertionError(
                 "layer %d, row %d of a sequence of %d, head %d, channel %d: %s, expected %s"

@@ -6,9 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.BackendStats;
 import org.sinkq.CapacityExhaustedException;
@@ -22,11 +23,16 @@ import org.sinkq.SinkPolicy;
 import org.sinkq.cache.SequenceState;
 
 /** Fork, truncate, close. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class SequenceContract {
   private static final ModelShape SHAPE = ModelShape.of(2, 2, 2, 64);
 
   /** Name of the engine. */
   protected abstract String engine();
+
+  List<KvCodec> codecs() {
+    return EngineTraits.codecs(engine());
+  }
 
   private Lockstep open(KvCodec codec, int sequences) {
     KvCacheSpec spec =
@@ -43,7 +49,7 @@ public abstract class SequenceContract {
   }
 
   @ParameterizedTest
-  @EnumSource(KvCodec.class)
+  @MethodSource("codecs")
   void forksShareFullPagesAndGoTheirOwnWay(KvCodec codec) {
     try (Lockstep lockstep = open(codec, 3)) {
       Lockstep.Pair parent = lockstep.open();
@@ -96,7 +102,7 @@ public abstract class SequenceContract {
   }
 
   @ParameterizedTest
-  @EnumSource(KvCodec.class)
+  @MethodSource("codecs")
   void truncateOfEveryCodec(KvCodec codec) {
     try (Lockstep lockstep = open(codec, 1)) {
       Lockstep.Pair pair = lockstep.open();

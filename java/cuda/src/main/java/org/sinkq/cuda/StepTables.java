@@ -21,8 +21,8 @@ import org.sinkq.layout.CacheGeometry;
  * none) have item tables of their own.
  */
 final class StepTables {
-  private static final int SEQUENCE_INTS = 16;
-  private static final int ITEM_INTS = 12;
+  static final int SEQUENCE_INTS = 16;
+  static final int ITEM_INTS = 12;
 
   /** An item table. */
   record Items(int offset, int count) {}

@@ -1,0 +1,32 @@
+package org.sinkq.contract;
+
+import java.util.Arrays;
+import java.util.List;
+import org.sinkq.KvCodec;
+
+/** In what engines may differ: how exactly they compute, and which codecs they store. */
+final class EngineTraits {
+  private EngineTraits() {}
+
+  /** Engines on CUDA kernels: operands of the matrix units are fp16. */
+  private static boolean isCuda(String engine) {
+    return engine.startsWith("cuda");
+  }
+
+  /** How far attention may be from fp64 over the same dequantized rows, for values of magnitude 1. */
+  static double tolerance(String engine) {
+    return isCuda(engine) ? 1.5e-3 : 1e-4;
+  }
+
+  /** The codecs of an engine, widest first. */
+  static List<KvCodec> codecs(String engine) {
+    return Arrays.stream(KvCodec.values())
+        .filter(codec -> codec != KvCodec.FP32 || !isCuda(engine))
+        .toList();
+  }
+
+  /** The widest codec, for tests that want a dense layer. */
+  static KvCodec widest(String engine) {
+    return codecs(engine).getFirst();
+  }
+}

@@ -1,0 +1,103 @@
+package org.sinkq.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.sinkq.AttentionBackends;
+import org.sinkq.DeviceException;
+import org.sinkq.EngineStatus;
+import org.sinkq.InvalidArgumentException;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
+import org.sinkq.ModelShape;
+import org.sinkq.layout.CacheGeometry;
+
+/** What the probe says, without a device. */
+class CudaEngineProviderTest {
+  private static CudaDevice.Facts facts(int major, int minor, int driver) {
+    return new CudaDevice.Facts("GPU", major, minor, driver, 100, 200_000, 50_000_000);
+  }
+
+  @Test
+  void aDeviceThatCanRunIsAvailable() {
+    EngineStatus status = CudaEngineProvider.judge(facts(9, 0, 13000), "9.0");
+    assertTrue(status.available());
+    assertEquals("GPU, compute capability 9.0, driver for CUDA 13.0", status.description());
+  }
+
+  @Test
+  void anOldDriverIsNamed() {
+    EngineStatus status = CudaEngineProvider.judge(facts(9, 0, 12060), "9.0");
+    assertFalse(status.available());
+    assertEquals(
+        "driver too old for PTX 9.0: GPU, compute capability 9.0, driver for CUDA 12.6",
+        status.reason());
+    assertEquals("install a driver for CUDA 13.0 or later", status.remedy());
+    assertTrue(CudaEngineProvider.judge(facts(8, 6, 12060), "8.5").available());
+  }
+
+  @Test
+  void aSmallCapabilityIsNamed() {
+    EngineStatus status = CudaEngineProvider.judge(facts(7, 5, 13000), "9.0");
+    assertFalse(status.available());
+    assertEquals(
+        "compute capability too low: GPU, compute capability 7.5, driver for CUDA 13.0",
+        status.reason());
+  }
+
+  @Test
+  void driverErrorsAndMissingLibrariesAreReasons() {
+    EngineStatus noDevice =
+        new CudaEngineProvider(
+                () -> {
+                  throw CudaErrors.error(100, "CUDA_ERROR_NO_DEVICE", "initializing the driver");
+                })
+            .probe();
+    assertFalse(noDevice.available());
+    assertEquals("CUDA_ERROR_NO_DEVICE (100): initializing the driver", noDevice.reason());
+    EngineStatus noDriver =
+        new CudaEngineProvider(
+                () -> {
+                  throw new UnsatisfiedLinkError("libcuda.so.1: cannot open\nmore");
+                })
+            .probe();
+    assertFalse(noDriver.available());
+    assertEquals("no CUDA driver: libcuda.so.1: cannot open", noDriver.reason());
+  }
+
+  @Test
+  void theProbeOfThisMachineDoesNotThrow() {
+    EngineStatus status = new CudaEngineProvider().probe();
+    assertEquals("cuda", status.name());
+    assertTrue(status.available() || !status.reason().isEmpty(), status.toString());
+    assertTrue(AttentionBackends.probe().contains(status), "cuda is a registered engine");
+  }
+
+  @Test
+  void fp32PagesAreRefused() {
+    KvCacheSpec spec =
+        KvCacheSpec.builder().codec(1, KvCodec.FP32).capacityTokens(1000).build();
+    CacheGeometry geometry = new CacheGeometry(ModelShape.of(2, 4, 2, 64), spec);
+    InvalidArgumentException e =
+        assertThrows(
+            InvalidArgumentException.class, () -> new CudaEngineProvider().footprint(geometry));
+    assertEquals(
+        "codec of layer 1=FP32, expected FP16, INT4 or INT2 for the cuda engine", e.getMessage());
+  }
+
+  @Test
+  void aDeviceThatFailsToOpenLeavesNoEngine() {
+    CudaEngineProvider provider =
+        new CudaEngineProvider(
+            () -> {
+              throw CudaErrors.error(2, "CUDA_ERROR_OUT_OF_MEMORY", "creating a context");
+            });
+    DeviceException e =
+        assertThrows(DeviceException.class, () -> provider.open(null, 1));
+    assertEquals(2, e.code());
+    assertEquals("CUDA_ERROR_OUT_OF_MEMORY", e.codeName());
+  }
+}
