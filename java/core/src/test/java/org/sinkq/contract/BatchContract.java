@@ -89,8 +89,10 @@ public abstract class BatchContract {
     try (AttentionBackend backend = backend(3)) {
       List<List<float[]>> together = BatchRun.run(backend, SCRIPTS);
       for (int s = 0; s < SCRIPTS.size(); s++) {
-        BatchRun.assertSame(
-            BatchRun.run(backend, List.of(SCRIPTS.get(s))).getFirst(), together.get(s));
+        BatchRun.assertClose(
+            BatchRun.run(backend, List.of(SCRIPTS.get(s))).getFirst(),
+            together.get(s),
+            EngineTraits.neighbourTolerance(engine()));
       }
       List<List<float[]>> reversed = BatchRun.run(backend, SCRIPTS.reversed());
       BatchRun.assertSame(together.getFirst(), reversed.getLast());
@@ -113,7 +115,7 @@ public abstract class BatchContract {
       List<List<float[]>> together = BatchRun.run(backend, scripts);
       for (int s = 0; s < scripts.size(); s++) {
         List<float[]> alone = BatchRun.run(single, List.of(scripts.get(s))).getFirst();
-        BatchRun.assertSame(alone, together.get(s));
+        BatchRun.assertClose(alone, together.get(s), EngineTraits.neighbourTolerance(engine()));
       }
     }
   }
@@ -135,7 +137,10 @@ public abstract class BatchContract {
   void callersOnSeveralThreadsGetTheSameBits() throws Exception {
     try (AttentionBackend backend = backend(2);
         ExecutorService callers = Executors.newFixedThreadPool(3)) {
-      List<List<float[]>> expected = BatchRun.run(backend, SCRIPTS);
+      List<List<float[]>> expected = new ArrayList<>();
+      for (BatchRun.Script script : SCRIPTS) {
+        expected.add(BatchRun.run(backend, List.of(script)).getFirst());
+      }
       for (int round = 0; round < 5; round++) {
         List<Future<List<List<float[]>>>> running = new ArrayList<>();
         for (BatchRun.Script script : SCRIPTS) {

@@ -101,4 +101,16 @@ final class BatchRun {
       assertArrayEquals(expected.get(i), actual.get(i), "result " + i);
     }
   }
+
+  /** Within a tolerance; 0 is bit for bit. */
+  static void assertClose(List<float[]> expected, List<float[]> actual, float allowed) {
+    if (allowed == 0) {
+      assertSame(expected, actual);
+      return;
+    }
+    assertEquals(expected.size(), actual.size());
+    for (int i = 0; i < expected.size(); i++) {
+      assertArrayEquals(expected.get(i), actual.get(i), allowed, "result " + i);
+    }
+  }
 }

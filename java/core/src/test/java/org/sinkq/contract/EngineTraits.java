@@ -18,6 +18,14 @@ final class EngineTraits {
     return isCuda(engine) ? 1.5e-3 : 1e-4;
   }
 
+  /**
+   * How much a sequence's results may depend on what else is in its step. A GPU divides the pages of
+   * a sequence by how many blocks the whole step leaves it; a host engine by the sequence alone.
+   */
+  static float neighbourTolerance(String engine) {
+    return isCuda(engine) ? (float) tolerance(engine) : 0;
+  }
+
   /** The codecs of an engine, widest first. */
   static List<KvCodec> codecs(String engine) {
     return Arrays.stream(KvCodec.values())
