@@ -49,7 +49,7 @@ struct PageShape {
 template <int BITS, int D, int G, int NT>
 __host__ __device__ constexpr int attend_shared() {
   constexpr int buffers = WARPS * PageShape<BITS, D, G>::WARP_BUFFER;
-  constexpr int merge = WARPS * COLUMNS_PER_TILE * NT * (D + 2) * 4;
+  constexpr int merge = WARPS * COLUMNS_PER_TILE * NT * (D + 3) * 4;
   return buffers > merge ? buffers : merge;
 }
 
@@ -73,7 +73,7 @@ struct Attention {
   uint8_t* keys;
   uint8_t* values;
   Window win;
-  int units;
+  float twice_inverse_cap;  // 2 log2 e / soft cap
   int sink_unit;    // first unit of sinks
   int window_unit;  // first unit of the window
   int lowest_all;   // first position that any column sees
@@ -95,6 +95,7 @@ struct Attention {
     win = window<S::DENSE_BLOCK>(p, seq, item.head);
     sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
     window_unit = sink_unit + sink_blocks(p.sink_slots);
+    twice_inverse_cap = __fdividef(2 * 1.44269504f, p.soft_cap_log2);
     int last_column = item.first_column + item.columns - 1;
     highest_all = seq.length + last_column / p.group;
     lowest_all = lowest(seq.length + item.first_column / p.group);
@@ -166,6 +167,34 @@ struct Attention {
     commit_copies();
   }
 
+  // Waits for all copies but the newest `PENDING` halves. A group is committed for each half in turn,
+  // also where there is nothing to copy, so that all but the newest is the older half.
+  template <int PENDING>
+  __device__ __forceinline__ void wait() const {
+    wait_copies<PENDING>();
+    __syncwarp();
+  }
+
+  // This lane's channels of a query. One type for all, so that the loads are under way together.
+  __device__ __forceinline__ void load_query(float (&x)[C][4], int64_t at) const {
+    if (p.q.dtype == F32) {
+      load_query<F32>(x, at);
+    } else if (p.q.dtype == F16) {
+      load_query<F16>(x, at);
+    } else {
+      load_query<BF16>(x, at);
+    }
+  }
+
+  template <DType TYPE>
+  __device__ __forceinline__ void load_query(float (&x)[C][4], int64_t at) const {
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) x[c][i] = load<TYPE>(p.q.data, at + c * TILE + 2 * t + (i & 1) + 8 * (i >> 1));
+    }
+  }
+
   // Loads the columns' queries, normalized by a power of two to [0.5, 1) so that fp16 holds them.
   __device__ void load_queries() {
 #pragma unroll
@@ -175,16 +204,13 @@ struct Attention {
       int column = item.first_column + local;
       int64_t at = (seq.first_row + column / p.group) * p.q.token_stride +
                    (item.head * p.group + column % p.group) * p.q.head_stride;
-      float x[C][4];
+      float x[C][4] = {};
+      if (present) load_query(x, at);
       float largest = 0;
 #pragma unroll
       for (int c = 0; c < C; c++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-          int channel = c * TILE + 2 * t + (i & 1) + 8 * (i >> 1);
-          x[c][i] = present ? load(p.q, at + channel) : 0;
-          largest = fmaxf(largest, fabsf(x[c][i]));
-        }
+        for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
       }
       largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
       largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
@@ -230,19 +256,19 @@ struct Attention {
   // x * scale in even columns; in odd ones what its rounding lost, and the query's second part.
   __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t pair, uint32_t scale) const {
     uint32_t product = mul2(high, scale);
-    uint32_t rest = fma2(high, scale, product ^ 0x80008000);
+    uint32_t rest = fma2(high, scale, neg2(product));
     rest = fma2(pair, scale, rest);
     return odd ? rest : product;
   }
 
   __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t scale) const {
     uint32_t product = mul2(high, scale);
-    return odd ? fma2(high, scale, product ^ 0x80008000) : product;
+    return odd ? fma2(high, scale, neg2(product)) : product;
   }
 
   __device__ __forceinline__ float cap(float logit) const {
     // c tanh(x / c), through tanh y = 1 - 2 / (e^2y + 1)
-    float y = exp2_fast(logit / p.soft_cap_log2 * (2 * 1.44269504f));
+    float y = exp2_fast(logit * twice_inverse_cap);
     return p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
   }
 
@@ -273,13 +299,14 @@ struct Attention {
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint4 par = parameters[c * 4 + t];
-      if (c == 0) par.x &= NO_SIGNS;
+      uint32_t scale_low = c == 0 ? par.y & NO_SIGNS : par.y;
       uint32_t b[NT][2];
 #pragma unroll
       for (int n = 0; n < NT; n++) {
-        mma(bias[n], par.z, par.z, par.w, par.w, q_pair[n][c][0], q_pair[n][c][1]);
-        b[n][0] = fold(q_high[n][c][0], q_pair[n][c][0], par.x);
-        b[n][1] = fold(q_high[n][c][1], q_pair[n][c][1], par.y);
+        // Rows 0 to 7: q times the minima; the rest is not used.
+        mma(bias[n], par.x, par.y, par.z, par.w, q_pair[n][c][0], q_pair[n][c][1]);
+        b[n][0] = fold(q_high[n][c][0], q_pair[n][c][0], scale_low);
+        b[n][1] = fold(q_high[n][c][1], q_pair[n][c][1], par.w);
       }
 #pragma unroll
       for (int i = 0; i < S::TOKEN_TILES; i++) {
@@ -310,7 +337,7 @@ struct Attention {
       uint4 par = parameters[i * 4 + g / 2];
 #pragma unroll
       for (int h = 0; h < 2; h++) {
-        uint32_t scales = h == 0 ? par.x : par.y;
+        uint32_t scales = h == 0 ? par.y : par.w;
         bool masked = flagged && (scales >> (16 * (g & 1)) & 0x8000);
         int position = first + i * TILE + g + 8 * h;
 #pragma unroll
@@ -337,9 +364,9 @@ struct Attention {
         pw[n][i][1] = transpose(pack_halves(x[n][2 * i + 1], x[n][2 * i + 1]));
         // Rows 0 to 7: weighted minima; rows 8 to 15: sum of the weights, or the second group's minima.
         if (S::GROUPS == 1) {
-          mma(sums[n], par.z, ONES, par.w, ONES, pw[n][i][0], pw[n][i][1]);
+          mma(sums[n], par.x, ONES, par.z, ONES, pw[n][i][0], pw[n][i][1]);
         } else {
-          mma(sums[n], par.z, par2.z, par.w, par2.w, pw[n][i][0], pw[n][i][1]);
+          mma(sums[n], par.x, par2.x, par.z, par2.z, pw[n][i][0], pw[n][i][1]);
           mma(sums2[n], ONES, ONES, ONES, ONES, pw[n][i][0], pw[n][i][1]);
         }
       }
@@ -366,8 +393,8 @@ struct Attention {
             uint4 par = parameters[(group * S::TOKEN_TILES + i) * 4 + t];
 #pragma unroll
             for (int n = 0; n < NT; n++) {
-              b[n][0] = fold(pw[n][i][0], par.x & NO_SIGNS);
-              b[n][1] = fold(pw[n][i][1], par.y & NO_SIGNS);
+              b[n][0] = fold(pw[n][i][0], par.y & NO_SIGNS);
+              b[n][1] = fold(pw[n][i][1], par.w & NO_SIGNS);
             }
           }
           int j = i * C + c;
@@ -481,27 +508,25 @@ struct Attention {
     while (unit < item.end_unit) {
       int following = next(unit + WARPS);
       const uint8_t* following_at = following < item.end_unit ? address(following) : nullptr;
-      wait_copies<1>();
-      __syncwarp();
+      wait<1>();
       float alpha[NT];
       if (is_page(unit)) {
         if constexpr (S::QUANTIZED) {
           float x[NT][2 * S::TOKEN_TILES];
           page_logits(x);
           cap_all(x);
-          bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES) & 0x8000;
+          bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
           int last = item.first_column + item.columns - 1;
-          if (flagged || unit * G < lowest(seq.length + last / p.group)) {
-            wait_copies<0>();
-            __syncwarp();
+          bool partial = flagged || unit * G < lowest(seq.length + last / p.group);
+          if (partial) {
+            wait<0>();
             hide_in_page(unit * G, x, flagged);
           }
           __syncwarp();
           fetch_keys(following, following_at);
 #pragma unroll
           for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
-          wait_copies<1>();
-          __syncwarp();
+          if (!partial) wait<1>();
           page_values(x, alpha);
         }
       } else {
@@ -513,15 +538,13 @@ struct Attention {
         fetch_keys(following, following_at);
 #pragma unroll
         for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
-        wait_copies<1>();
-        __syncwarp();
+        wait<1>();
         dense_values(x, alpha);
       }
       __syncwarp();
       fetch_values(following, following_at);
       unit = following;
     }
-    wait_copies<0>();
   }
 
   // Leaves this warp's columns in shared memory: [warp][column] max, sum, out.
@@ -542,20 +565,33 @@ struct Attention {
     }
   }
 
-  // Folds `parts` states of a column, `stride` floats apart, into one value: its channel's sum, and
-  // the max and sum of the whole.
-  __device__ static float3 merge(const float* state, int parts, int stride, int channel) {
+  // Weights with which `parts` states of a column, `stride` floats apart, enter the result, which are
+  // their shares of the sum: weights[i] = 2^(max_i - max) / sum. One warp; the rest of `finish` needs
+  // max and sum of the whole only where it is itself a part.
+  __device__ static float2 share(const float* state, int parts, int stride, float* weights, bool last) {
+    int lane = threadIdx.x % 32;
     float top = -INFINITY;
-    for (int i = 0; i < parts; i++) top = fmaxf(top, state[i * stride]);
+    for (int i = lane; i < parts; i += 32) top = fmaxf(top, state[int64_t{i} * stride]);
+#pragma unroll
+    for (int i = 16; i > 0; i /= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, i));
     float safe = top == -INFINITY ? 0 : top;
     float total = 0;
-    float value = 0;
-    for (int i = 0; i < parts; i++) {
-      float f = exp2_fast(state[i * stride] - safe);
-      total = fmaf(state[i * stride + 1], f, total);
-      value = fmaf(state[i * stride + 2 + channel], f, value);
+    for (int i = lane; i < parts; i += 32) {
+      total += state[int64_t{i} * stride + 1] * exp2_fast(state[int64_t{i} * stride] - safe);
     }
-    return {top, total, value};
+#pragma unroll
+    for (int i = 16; i > 0; i /= 2) total += __shfl_xor_sync(~0u, total, i);
+    float norm = last ? 1 / total : 1;
+    for (int i = lane; i < parts; i += 32) weights[i] = exp2_fast(state[int64_t{i} * stride] - safe) * norm;
+    return {top, total};
+  }
+
+  // Sum over the parts of a channel. The loads do not depend on each other, so many are under way.
+  __device__ static float weighted(const float* value, int parts, int stride, const float* weights) {
+    float sum = 0;
+#pragma unroll 8
+    for (int i = 0; i < parts; i++) sum = fmaf(value[int64_t{i} * stride], weights[i], sum);
+    return sum;
   }
 
   __device__ void write(int column, int channel, float value) const {
@@ -565,28 +601,36 @@ struct Attention {
     store(p.out, at + channel, value);
   }
 
+  // Merges the warps of the block, then, in the last block to arrive, the ranges of the same columns.
   __device__ void finish(float* shared) {
     __shared__ bool last;
+    constexpr int STRIDE = COLUMNS * STATE;
+    float* weights = shared + WARPS * STRIDE;  // [columns][parts]
     __syncthreads();
     save(shared);
     __syncthreads();
-    float* partial = p.partials + int64_t{item.partial} * COLUMNS * STATE;
-    float* mine = partial + int64_t{item.split} * COLUMNS * STATE;
-    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
-      int column = i / D;
-      int channel = i % D;
-      float3 m = merge(shared + column * STATE, WARPS, COLUMNS * STATE, channel);
-      if (item.splits == 1) {
-        write(column, channel, m.z / m.y);
-      } else {
-        mine[column * STATE + 2 + channel] = m.z;
-        if (channel == 0) {
-          mine[column * STATE] = m.x;
-          mine[column * STATE + 1] = m.y;
-        }
+    float* partial = p.partials + int64_t{item.partial} * STRIDE;
+    float* mine = partial + int64_t{item.split} * STRIDE;
+    bool whole = item.splits == 1;
+    for (int c = warp; c < item.columns; c += WARPS) {
+      float2 m = share(shared + c * STATE, WARPS, STRIDE, weights + c * WARPS, whole);
+      if (!whole && lane == 0) {
+        mine[c * STATE] = m.x;
+        mine[c * STATE + 1] = m.y;
       }
     }
-    if (item.splits == 1) return;
+    __syncthreads();
+    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
+      int c = i / D;
+      int at = c * STATE + 2 + i % D;
+      float value = weighted(shared + at, WARPS, STRIDE, weights + c * WARPS);
+      if (whole) {
+        write(c, i % D, value);
+      } else {
+        mine[at] = value;
+      }
+    }
+    if (whole) return;
     __syncthreads();
     if (threadIdx.x == 0) {
       last = arrive(p.counters + item.counter) == item.splits - 1;
@@ -594,11 +638,13 @@ struct Attention {
     }
     __syncthreads();
     if (!last) return;
+    for (int c = warp; c < item.columns; c += WARPS) {
+      share(partial + c * STATE, item.splits, STRIDE, shared + c * item.splits, true);
+    }
+    __syncthreads();
     for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
-      int column = i / D;
-      int channel = i % D;
-      float3 m = merge(partial + column * STATE, item.splits, COLUMNS * STATE, channel);
-      write(column, channel, m.z / m.y);
+      int c = i / D;
+      write(c, i % D, weighted(partial + c * STATE + 2 + i % D, item.splits, STRIDE, shared + c * item.splits));
     }
   }
 };

@@ -6,14 +6,21 @@
 
 namespace sinkq {
 
+template <DType TYPE>
+__device__ __forceinline__ float load(const uint8_t* data, int64_t index) {
+  if constexpr (TYPE == F32) return reinterpret_cast<const float*>(data)[index];
+  if constexpr (TYPE == F16) return __half2float(reinterpret_cast<const __half*>(data)[index]);
+  return __uint_as_float(uint32_t{reinterpret_cast<const uint16_t*>(data)[index]} << 16);
+}
+
 __device__ __forceinline__ float load(const Tensor& x, int64_t index) {
   switch (x.dtype) {
     case F32:
-      return reinterpret_cast<const float*>(x.data)[index];
+      return load<F32>(x.data, index);
     case F16:
-      return __half2float(reinterpret_cast<const __half*>(x.data)[index]);
+      return load<F16>(x.data, index);
     default:
-      return __uint_as_float(uint32_t{reinterpret_cast<const uint16_t*>(x.data)[index]} << 16);
+      return load<BF16>(x.data, index);
   }
 }
 

@@ -15,7 +15,8 @@
 //               K: inner = token tile, outer = channel tile; V: inner = channel tile, outer = token
 //               tile.
 //   parameters  64 bytes for 16 channels (K) or 16 tokens of a channel group (V), 16 bytes for each
-//               t: scale of columns 2t, 2t+1 | scale of 2t+8, 2t+9 | minimum likewise, as fp16
+//               t: minimum of columns 2t, 2t+1 | their scale | minimum of 2t+8, 2t+9 | their scale,
+//               as fp16; read as a tile, rows 0 to 7 are all minima and rows 8 to 15 all scales
 //               The sign of a value's scale (of group 0) marks a masked token; the sign of the scale
 //               of key channel 0 says that the page has any.
 #pragma once
@@ -71,9 +72,10 @@ __device__ __forceinline__ int dense_value_offset(int token, int channel) {
   return dense_half(D) + channel / TILE * TILE_BYTES + tile_offset(channel % TILE, token % TILE);
 }
 
-// Byte offset within a parameter block of the scale (minimum: + 8) of a column.
+// Byte offset within a parameter block of the minimum of a column, and from there to its scale.
 __device__ __forceinline__ int parameter_offset(int column) {
-  return ((column & 7) >> 1) * 16 + (column >> 3) * 4 + (column & 1) * 2;
+  return ((column & 7) >> 1) * 16 + (column >> 3) * 8 + (column & 1) * 2;
 }
+constexpr int SCALE_OFFSET = 4;
 
 }  // namespace sinkq

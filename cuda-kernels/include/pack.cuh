@@ -51,8 +51,8 @@ __device__ __forceinline__ uint32_t code(float x, float2 range) {
 
 __device__ __forceinline__ void put_parameters(uint8_t* block, int column, float2 range, bool mark) {
   uint16_t scale = __half_as_ushort(__float2half_rn(range.x)) | (mark ? 0x8000 : 0);
-  *reinterpret_cast<uint16_t*>(block + parameter_offset(column)) = scale;
-  *reinterpret_cast<uint16_t*>(block + parameter_offset(column) + 8) = __half_as_ushort(__float2half_rn(range.y));
+  *reinterpret_cast<uint16_t*>(block + parameter_offset(column)) = __half_as_ushort(__float2half_rn(range.y));
+  *reinterpret_cast<uint16_t*>(block + parameter_offset(column) + SCALE_OFFSET) = scale;
 }
 
 template <int BITS, int D>

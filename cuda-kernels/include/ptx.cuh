@@ -23,6 +23,12 @@ __device__ __forceinline__ uint32_t fma2(uint32_t a, uint32_t b, uint32_t c) {
   return d;
 }
 
+__device__ __forceinline__ uint32_t neg2(uint32_t a) {
+  uint32_t d;
+  asm("neg.f16x2 %0, %1;" : "=r"(d) : "r"(a));
+  return d;
+}
+
 // 2^x; relative error 2^-22, subnormal results are 0.
 __device__ __forceinline__ float exp2_fast(float x) {
   float d;

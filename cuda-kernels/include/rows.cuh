@@ -103,17 +103,17 @@ __device__ void reopen(const Params& p) {
       int codes = code_bytes(B, D, tokens);
       int token_tiles = tokens / TILE;
       const uint8_t* key_parameters = record + codes + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
-      float key_scale = fabsf(read_half(key_parameters));
+      float key_scale = fabsf(read_half(key_parameters + SCALE_OFFSET));
       uint32_t key_code =
           read_code<B>(record, d / TILE * token_tiles + token / TILE, token % TILE, d % TILE);
-      key = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters + 8)));
+      key = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters)));
       const uint8_t* half = record + key_half(B, D, tokens);
       int group = d / (D / value_groups(D));
       const uint8_t* value_parameters = half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES +
                                         parameter_offset(token % TILE);
       uint32_t value_code =
           read_code<B>(half, token / TILE * CHANNEL_TILES + d / TILE, d % TILE, token % TILE);
-      value = clamped_half(__fmaf_rn(value_code, fabsf(read_half(value_parameters)), read_half(value_parameters + 8)));
+      value = clamped_half(__fmaf_rn(value_code, fabsf(read_half(value_parameters + SCALE_OFFSET)), read_half(value_parameters)));
     }
     *reinterpret_cast<uint16_t*>(to + dense_key_offset(slot, d)) = key;
     *reinterpret_cast<uint16_t*>(to + dense_value_offset<D>(slot, d)) = value;

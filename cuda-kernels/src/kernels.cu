@@ -2,14 +2,12 @@
 #include "append.cuh"
 #include "attend.cuh"
 #include "layout.cuh"
+#include "names.cuh"
 #include "pack.cuh"
 #include "rows.cuh"
 #include "select.cuh"
 
 using sinkq::Params;
-
-#define JOIN(a, b) a##b
-#define NAME(prefix, dim) JOIN(prefix, dim)
 
 extern "C" __global__ void __launch_bounds__(32) NAME(append_d, HEAD_DIM)(const __grid_constant__ Params p) {
   sinkq::append_row<HEAD_DIM>(p);

@@ -13,14 +13,16 @@ final class EngineTraits {
     return engine.startsWith("cuda");
   }
 
-  /** How far attention may be from fp64 over the same dequantized rows, for values of magnitude 1. */
+  /**
+   * How far attention may be from fp64 over the same dequantized rows, for values of magnitude 1.
+   */
   static double tolerance(String engine) {
     return isCuda(engine) ? 1.5e-3 : 1e-4;
   }
 
   /**
-   * How much a sequence's results may depend on what else is in its step. A GPU divides the pages of
-   * a sequence by how many blocks the whole step leaves it; a host engine by the sequence alone.
+   * How much a sequence's results may depend on what else is in its step. A GPU divides the pages
+   * of a sequence by how many blocks the whole step leaves it; a host engine by the sequence alone.
    */
   static float neighbourTolerance(String engine) {
     return isCuda(engine) ? (float) tolerance(engine) : 0;

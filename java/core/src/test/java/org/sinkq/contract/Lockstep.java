@@ -177,7 +177,8 @@ public final class Lockstep implements AutoCloseable {
         float[] actual = Tensors.read(out, token, h);
         for (int d = 0; d < actual.length; d++) {
           double allowed =
-              EngineTraits.tolerance(backend.config().engine()) * valueMagnitude + rounding(data.out()) * Math.abs(expected[d]);
+              EngineTraits.tolerance(backend.config().engine()) * valueMagnitude
+                  + rounding(data.out()) * Math.abs(expected[d]);
           if (!(Math.abs(actual[d] - expected[d]) <= allowed)) {
             throw new AssertionError(
                 "layer %d, row %d of a sequence of %d, head %d, channel %d: %s, expected %s"

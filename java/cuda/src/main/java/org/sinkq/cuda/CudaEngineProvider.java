@@ -48,14 +48,14 @@ public final class CudaEngineProvider implements EngineProvider {
   @Override
   public EngineStatus probe() {
     if (!CudaKernels.arePresent()) {
-      return missing(
-          "this build has no GPU kernels", "build without -Dsinkq.kernels.skip=true");
+      return missing("this build has no GPU kernels", "build without -Dsinkq.kernels.skip=true");
     }
     try {
       return judge(runtime.device().facts(), CudaKernels.ptxVersion());
     } catch (LinkageError e) {
       return missing(
-          "no CUDA driver: " + firstLine(e), "install the NVIDIA driver, or use a machine with a GPU");
+          "no CUDA driver: " + firstLine(e),
+          "install the NVIDIA driver, or use a machine with a GPU");
     } catch (DeviceException e) {
       return missing(
           e.getMessage(), "look at nvidia-smi and at CUDA_VISIBLE_DEVICES, then start again");

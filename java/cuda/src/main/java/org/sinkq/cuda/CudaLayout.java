@@ -7,8 +7,8 @@ import org.sinkq.cache.SinkTable;
 import org.sinkq.layout.CacheGeometry;
 
 /**
- * Byte map of one layer in device memory; the same numbers as {@code cuda-kernels/include/layout.cuh}.
- * Sizes are of one KV head.
+ * Byte map of one layer in device memory; the same numbers as {@code
+ * cuda-kernels/include/layout.cuh}. Sizes are of one KV head.
  *
  * <pre>
  * tile of 16 rows x 16 columns   512 bytes: lane 4 g + t holds 4 registers; register r holds row
@@ -112,14 +112,12 @@ final class CudaLayout {
   int attendShared(int columns) {
     int keys = isQuantized() ? Math.max(keyHalf, denseHalf) : denseHalf;
     int values = isQuantized() ? Math.max(valueHalf, denseHalf) : denseHalf;
-    return WARPS * Math.max(keys + values, columns * (headDim + 2) * Float.BYTES);
+    return WARPS * Math.max(keys + values, columns * (headDim + 3) * Float.BYTES);
   }
 
   /** Dynamic shared memory of a block of {@code pack}. */
   int packShared() {
-    return isQuantized()
-        ? 2 * (headDim + 2) * pageTokens + 8 * (headDim + 2 * pageTokens) + 16
-        : 0;
+    return isQuantized() ? 2 * (headDim + 2) * pageTokens + 8 * (headDim + 2 * pageTokens) + 16 : 0;
   }
 
   /** Byte offset within a tile of the half at (row, column). */
@@ -175,7 +173,7 @@ final class CudaLayout {
 
   /** Byte offset within a page of a key channel's scale; the sign bit of channel 0's is a flag. */
   int keyScaleOffset(int channel) {
-    return codeBytes + channel / TILE * PARAMETER_BYTES + parameterOffset(channel % TILE);
+    return codeBytes + channel / TILE * PARAMETER_BYTES + scaleOffset(channel % TILE);
   }
 
   /** Byte offset within a page of a value's scale; the sign bit marks a masked token. */
@@ -183,13 +181,13 @@ final class CudaLayout {
     return keyHalf
         + codeBytes
         + (group * (pageTokens / TILE) + token / TILE) * PARAMETER_BYTES
-        + parameterOffset(token % TILE);
+        + scaleOffset(token % TILE);
   }
 
   /** From a scale to its minimum. */
-  static final int MINIMUM_OFFSET = 8;
+  static final int MINIMUM_OFFSET = -4;
 
-  private static int parameterOffset(int column) {
-    return ((column & 7) >> 1) * 16 + (column >> 3) * 4 + (column & 1) * 2;
+  private static int scaleOffset(int column) {
+    return ((column & 7) >> 1) * 16 + (column >> 3) * 8 + (column & 1) * 2 - MINIMUM_OFFSET;
   }
 }

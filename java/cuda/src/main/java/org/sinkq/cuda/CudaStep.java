@@ -17,8 +17,8 @@ import org.sinkq.engine.EngineStep;
  * One step: append, attend, then select and pack where pages fill, layer by layer on the engine's
  * stream.
  *
- * <p>The host waits for the device only to hand over host results, and in the step's last layer, for
- * the sink tables that the step has written and for the verdict on its keys and values.
+ * <p>The host waits for the device only to hand over host results, and in the step's last layer,
+ * for the sink tables that the step has written and for the verdict on its keys and values.
  */
 final class CudaStep implements EngineStep {
   private static final long NO_ERROR = -1;
@@ -54,8 +54,7 @@ final class CudaStep implements EngineStep {
     try {
       sent = engine.upload(tables.words(), tables.length());
       back =
-          engine.buffers.mirrored(
-              (long) layers * Long.BYTES + engine.sinks.fetchBytes(sequences));
+          engine.buffers.mirrored((long) layers * Long.BYTES + engine.sinks.fetchBytes(sequences));
       done = true;
     } finally {
       if (!done) {
@@ -182,13 +181,7 @@ final class CudaStep implements EngineStep {
         layer);
     if (tables.stagedBlocks() > 0) {
       engine.launch(
-          kernels.function("keep"),
-          heads,
-          sequences.size(),
-          1,
-          CudaKernels.COPY_THREADS,
-          0,
-          layer);
+          kernels.function("keep"), heads, sequences.size(), 1, CudaKernels.COPY_THREADS, 0, layer);
     }
   }
 

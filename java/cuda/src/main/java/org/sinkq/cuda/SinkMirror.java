@@ -39,8 +39,7 @@ final class SinkMirror {
     this.stream = stream;
     geometry = memory.geometry();
     masks = memory.masks();
-    sideBytes =
-        geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
+    sideBytes = geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
     address = buffers.allocate(2L * sideBytes * memory.sequences());
     sides = new byte[memory.sequences()];
     mirrored = new SinkTable[memory.sequences()];
@@ -81,8 +80,7 @@ final class SinkMirror {
     for (int h = 0; h < table.heads(); h++) {
       table.write(h, image);
     }
-    device.copyToDevice(
-        address(slot, sides[slot]), buffer.host().asSlice(0, sideBytes), stream);
+    device.copyToDevice(address(slot, sides[slot]), buffer.host().asSlice(0, sideBytes), stream);
     device.synchronize(stream);
     buffers.giveBack(buffer);
     mirrored[slot] = table;

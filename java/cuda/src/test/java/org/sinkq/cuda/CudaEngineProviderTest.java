@@ -78,8 +78,7 @@ class CudaEngineProviderTest {
 
   @Test
   void fp32PagesAreRefused() {
-    KvCacheSpec spec =
-        KvCacheSpec.builder().codec(1, KvCodec.FP32).capacityTokens(1000).build();
+    KvCacheSpec spec = KvCacheSpec.builder().codec(1, KvCodec.FP32).capacityTokens(1000).build();
     CacheGeometry geometry = new CacheGeometry(ModelShape.of(2, 4, 2, 64), spec);
     InvalidArgumentException e =
         assertThrows(
@@ -95,8 +94,7 @@ class CudaEngineProviderTest {
             () -> {
               throw CudaErrors.error(2, "CUDA_ERROR_OUT_OF_MEMORY", "creating a context");
             });
-    DeviceException e =
-        assertThrows(DeviceException.class, () -> provider.open(null, 1));
+    DeviceException e = assertThrows(DeviceException.class, () -> provider.open(null, 1));
     assertEquals(2, e.code());
     assertEquals("CUDA_ERROR_OUT_OF_MEMORY", e.codeName());
   }

@@ -14,7 +14,9 @@ import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 import org.sinkq.layout.CacheGeometry;
 
-/** The sizes that the kernels were compiled with, found in their PTX, are those of the Java side. */
+/**
+ * The sizes that the kernels were compiled with, found in their PTX, are those of the Java side.
+ */
 class KernelConstantsTest {
   private static final int[] PAGES = {32, 64, 128};
   private static final KvCodec[] CODECS = {KvCodec.INT2, KvCodec.INT4, KvCodec.FP16};
