@@ -1,7 +1,7 @@
 // attend: softmax(q K^T) V over pages, sinks and window, one launch.
 //
 // Grid (items), 4 warps a block. An item is a range of units (page, 16 sink slots, 16 window tokens)
-// for up to 4 NT columns (query row, query head of the group) of one KV head; warps take every fourth
+// for up to 4 or 8 columns (query row, query head of the group) of one KV head; warps take every fourth
 // unit. The last range of the same columns to arrive merges all of them.
 //
 //   S^T [tokens, columns] = K codes * (q * scale)  + q * minimum     K is the A operand
@@ -9,8 +9,9 @@
 //
 // A code in place, masked out of its register, is an fp16 subnormal: code * 2^(bits * position) * 2^-24,
 // exact, so that no conversion is needed; the power of two goes into the softmax scale and into the
-// fold of a page's sum. Scale products are rounded to fp16 (even columns of B), what they lose is in
-// the odd column beside them; the same pair of columns carries the two fp16 parts of a query.
+// fold of a page's sum. Queries are two fp16 parts, and products with a scale are rounded to fp16, so
+// there is always a rest. With 4 columns, each has two of B's: the rest is in the odd one, for weights
+// too. With 8, a second product with the rests adds to the same sums of the logits; weights have none.
 #pragma once
 #include "elements.cuh"
 #include "layout.cuh"
@@ -21,7 +22,6 @@
 namespace sinkq {
 
 constexpr int WARPS = 4;
-constexpr int COLUMNS_PER_TILE = 4;  // of 8: a column and the rest of its rounding
 constexpr float CODE_UNIT = 0x1p24f;
 constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
 constexpr uint32_t NO_SIGNS = 0x7FFF7FFF;
@@ -46,21 +46,21 @@ struct PageShape {
 };
 
 // Dynamic shared memory of a block: the buffers, reused by the merge.
-template <int BITS, int D, int G, int NT>
+template <int BITS, int D, int G, bool WIDE>
 __host__ __device__ constexpr int attend_shared() {
   constexpr int buffers = WARPS * PageShape<BITS, D, G>::WARP_BUFFER;
-  constexpr int merge = WARPS * COLUMNS_PER_TILE * NT * (D + 3) * 4;
+  constexpr int merge = WARPS * (WIDE ? 8 : 4) * (D + 3) * 4;
   return buffers > merge ? buffers : merge;
 }
 
-template <int BITS, int D, int G, int NT>
+template <int BITS, int D, int G, bool WIDE>
 struct Attention {
   using S = PageShape<BITS, D, G>;
   static constexpr int C = S::CHANNEL_TILES;
-  static constexpr int COLUMNS = COLUMNS_PER_TILE * NT;
-  static constexpr int STATE = 2 + D;  // floats of a column's partial result
-  // Channel tiles whose page sums are in registers at a time.
-  static constexpr int PASS = NT * C <= 8 ? C : 8 / NT;
+  static constexpr int COLUMNS = WIDE ? 8 : 4;
+  static constexpr int OWN = WIDE ? 2 : 1;  // columns of a thread: 2 t + w, or t
+  static constexpr int STATE = 2 + D;       // floats of a column's partial result
+  static constexpr int PASS = C <= 8 ? C : 8;  // channel tiles whose page sums are in registers at a time
 
   const Params& p;
   const Sequence& seq;
@@ -79,14 +79,14 @@ struct Attention {
   int lowest_all;   // first position that any column sees
   int highest_all;  // last one
 
-  uint32_t q_high[NT][C][2];  // query of column g / 2, fp16
-  uint32_t q_pair[NT][C][2];  // even g: the same; odd g: what fp16 lost
-  float factor[NT];           // from q K^T to base-2 logits, column t
-  int column_position[NT];    // column t
-  float max_[NT];             // column t from here on
-  float sum[NT];
-  float minimum_sum[NT][S::GROUPS];
-  float out[NT][C][2];        // channels g and g + 8 of a tile
+  uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
+  uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
+  float factor[OWN];      // from q K^T to base-2 logits
+  int column_position[OWN];
+  float max_[OWN];
+  float sum[OWN];
+  float minimum_sum[OWN][S::GROUPS];
+  float out[OWN][C][2];  // channels g and g + 8 of a tile
 
   __device__ Attention(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
       : p(p), seq(seq), item(item) {
@@ -195,55 +195,78 @@ struct Attention {
     }
   }
 
+  // Number of a thread's column within the item.
+  __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
+
   // Loads the columns' queries, normalized by a power of two to [0.5, 1) so that fp16 holds them.
-  __device__ void load_queries() {
+  __device__ __forceinline__ void load_queries(float (&x)[C][4]) const {
+    int local = WIDE ? g : g / 2;
+    if (local >= item.columns) return;
+    int column = item.first_column + local;
+    load_query(x, (seq.first_row + column / p.group) * p.q.token_stride +
+                      (item.head * p.group + column % p.group) * p.q.head_stride);
+  }
+
+  __device__ __forceinline__ void begin(const float (&x)[C][4]) {
+    float largest = 0;
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      int local = n * COLUMNS_PER_TILE + g / 2;
-      bool present = local < item.columns;
-      int column = item.first_column + local;
-      int64_t at = (seq.first_row + column / p.group) * p.q.token_stride +
-                   (item.head * p.group + column % p.group) * p.q.head_stride;
-      float x[C][4] = {};
-      if (present) load_query(x, at);
-      float largest = 0;
+    for (int c = 0; c < C; c++) {
 #pragma unroll
-      for (int c = 0; c < C; c++) {
+      for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
+    }
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+    // 2^-(exponent + 1), within the normal range.
+    int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+    float normalize = __uint_as_float((253 - exponent) << 23);
+    float restore = __uint_as_float((exponent + 1) << 23);
 #pragma unroll
-        for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        float low = x[c][2 * i] * normalize;
+        float high = x[c][2 * i + 1] * normalize;
+        uint32_t halves = pack_halves(low, high);
+        float2 back = __half22float2(*reinterpret_cast<__half2*>(&halves));
+        q_high[c][i] = halves;
+        q_rest[c][i] = WIDE || odd ? pack_halves(low - back.x, high - back.y) : halves;
       }
-      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
-      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
-      // 2^-(exponent + 1), within the normal range.
-      int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
-      float normalize = __uint_as_float((253 - exponent) << 23);
-      float restore = __uint_as_float((exponent + 1) << 23);
+    }
 #pragma unroll
-      for (int c = 0; c < C; c++) {
+    for (int w = 0; w < OWN; w++) {
+      factor[w] = __shfl_sync(~0u, restore, own(w) * (WIDE ? 4 : 8)) * p.scale_log2;
+      column_position[w] = seq.length + (item.first_column + min(own(w), item.columns - 1)) / p.group;
+      max_[w] = -INFINITY;
+      sum[w] = 0;
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-          float low = x[c][2 * i] * normalize;
-          float high = x[c][2 * i + 1] * normalize;
-          uint32_t halves = pack_halves(low, high);
-          float2 back = __half22float2(*reinterpret_cast<__half2*>(&halves));
-          q_high[n][c][i] = halves;
-          q_pair[n][c][i] = odd ? pack_halves(low - back.x, high - back.y) : halves;
-        }
-      }
-      factor[n] = __shfl_sync(~0u, restore, t * 8) * p.scale_log2;
-      int mine = item.first_column + min(n * COLUMNS_PER_TILE + t, item.columns - 1);
-      column_position[n] = seq.length + mine / p.group;
-      max_[n] = -INFINITY;
-      sum[n] = 0;
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[w][i] = 0;
 #pragma unroll
-      for (int i = 0; i < S::GROUPS; i++) minimum_sum[n][i] = 0;
-#pragma unroll
-      for (int c = 0; c < C; c++) out[n][c][0] = out[n][c][1] = 0;
+      for (int c = 0; c < C; c++) out[w][c][0] = out[w][c][1] = 0;
     }
   }
 
-  // Codes of register r of tile j of a half; `inner` decides the power of two.
-  static __device__ __forceinline__ uint32_t codes(uint32_t word, int j, int inner) {
+  // What an accumulator has for a thread's column in its upper (h = 0) or lower eight rows.
+  static __device__ __forceinline__ float of(const float (&d)[4], int w, int h) {
+    return WIDE ? d[2 * h + w] : d[2 * h] + d[2 * h + 1];
+  }
+
+  // Likewise where both columns of a pair have had the same operand.
+  static __device__ __forceinline__ float first_of(const float (&d)[4], int w, int h) {
+    return WIDE ? d[2 * h + w] : d[2 * h];
+  }
+
+  // Adds A times the queries.
+  __device__ __forceinline__ void times_query(float (&d)[4], uint4 a, int c) const {
+    mma(d, a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
+    if (WIDE) mma(d, a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
+  }
+
+  // Codes of tile j of a half, moved to where `inner`, its token or channel tile, has its power of two.
+  static __device__ __forceinline__ uint4 codes(uint4 word, int j, int inner) {
+    return {code(word.x, j, inner), code(word.y, j, inner), code(word.z, j, inner), code(word.w, j, inner)};
+  }
+
+  static __device__ __forceinline__ uint32_t code(uint32_t word, int j, int inner) {
     int shift = BITS * (j % S::POSITIONS - inner % S::DIRECT);
     uint32_t mask = (((1u << (BITS & 15)) - 1) * 0x10001u) << (BITS * (inner % S::DIRECT));
     return (shift >= 0 ? word >> shift : word << -shift) & mask;
@@ -253,17 +276,15 @@ struct Attention {
     return CODE_UNIT / static_cast<float>(1 << (BITS * (inner % S::DIRECT)));
   }
 
-  // x * scale in even columns; in odd ones what its rounding lost, and the query's second part.
-  __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t pair, uint32_t scale) const {
-    uint32_t product = mul2(high, scale);
-    uint32_t rest = fma2(high, scale, neg2(product));
-    rest = fma2(pair, scale, rest);
-    return odd ? rest : product;
+  // What the product of a query and a scale loses in fp16, and the query's rest times the scale.
+  static __device__ __forceinline__ uint32_t rest_of(uint32_t high, uint32_t rest, uint32_t scale, uint32_t product) {
+    return fma2(rest, scale, fma2(high, scale, neg2(product)));
   }
 
-  __device__ __forceinline__ uint32_t fold(uint32_t high, uint32_t scale) const {
-    uint32_t product = mul2(high, scale);
-    return odd ? fma2(high, scale, neg2(product)) : product;
+  // A weight times a scale; in the odd column of a pair what that loses.
+  __device__ __forceinline__ uint32_t fold(uint32_t weight, uint32_t scale) const {
+    uint32_t product = mul2(weight, scale);
+    return !WIDE && odd ? fma2(weight, scale, neg2(product)) : product;
   }
 
   __device__ __forceinline__ float cap(float logit) const {
@@ -274,63 +295,65 @@ struct Attention {
 
   // Turns base-2 logits into weights; returns the factor for everything summed so far.
   template <int TOKENS>
-  __device__ __forceinline__ float weigh(int n, float (&x)[TOKENS]) {
-    float top = max_[n];
+  __device__ __forceinline__ float weigh(int w, float (&x)[TOKENS]) {
+    float top = max_[w];
 #pragma unroll
     for (int i = 0; i < TOKENS; i++) top = fmaxf(top, x[i]);
     top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
     top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
     top = fmaxf(top, __shfl_xor_sync(~0u, top, 16));
     float safe = top == -INFINITY ? 0 : top;
-    float alpha = exp2_fast(max_[n] - safe);
-    max_[n] = top;
+    float alpha = exp2_fast(max_[w] - safe);
+    max_[w] = top;
 #pragma unroll
     for (int i = 0; i < TOKENS; i++) x[i] = exp2_fast(x[i] - safe);
     return alpha;
   }
 
-  // Logits of a page: x[n][2 * tile + h] of token 16 tile + g + 8 h, column t.
-  __device__ __forceinline__ void page_logits(float (&x)[NT][2 * S::TOKEN_TILES]) const {
+  // Logits of a page: x[w][2 * tile + h] of token 16 tile + g + 8 h.
+  __device__ __forceinline__ void page_logits(float (&x)[OWN][2 * S::TOKEN_TILES]) const {
     const uint4* words = reinterpret_cast<const uint4*>(keys);
     const uint4* parameters = reinterpret_cast<const uint4*>(keys + S::KEY_CODES);
-    float bias[NT][4] = {};
-    float s[NT][S::TOKEN_TILES][4] = {};
-    uint4 w = {};
+    float bias[4] = {};
+    float s[S::TOKEN_TILES][4] = {};
+    uint4 word = {};
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint4 par = parameters[c * 4 + t];
-      uint32_t scale_low = c == 0 ? par.y & NO_SIGNS : par.y;
-      uint32_t b[NT][2];
+      // Rows 0 to 7: q times the minima; the rest is not used.
+      times_query(bias, par, c);
+      uint32_t scale[2] = {c == 0 ? par.y & NO_SIGNS : par.y, par.w};
+      uint32_t b[2];
+      uint32_t rest[2];
 #pragma unroll
-      for (int n = 0; n < NT; n++) {
-        // Rows 0 to 7: q times the minima; the rest is not used.
-        mma(bias[n], par.x, par.y, par.z, par.w, q_pair[n][c][0], q_pair[n][c][1]);
-        b[n][0] = fold(q_high[n][c][0], q_pair[n][c][0], scale_low);
-        b[n][1] = fold(q_high[n][c][1], q_pair[n][c][1], par.w);
+      for (int i = 0; i < 2; i++) {
+        b[i] = mul2(q_high[c][i], scale[i]);
+        rest[i] = rest_of(q_high[c][i], q_rest[c][i], scale[i], b[i]);
+        if (!WIDE && odd) b[i] = rest[i];
       }
 #pragma unroll
       for (int i = 0; i < S::TOKEN_TILES; i++) {
         int j = c * S::TOKEN_TILES + i;
-        if (j % S::POSITIONS == 0) w = words[j / S::POSITIONS * 32 + lane];
-        uint32_t a0 = codes(w.x, j, i), a1 = codes(w.y, j, i), a2 = codes(w.z, j, i), a3 = codes(w.w, j, i);
-#pragma unroll
-        for (int n = 0; n < NT; n++) mma(s[n][i], a0, a1, a2, a3, b[n][0], b[n][1]);
+        if (j % S::POSITIONS == 0) word = words[j / S::POSITIONS * 32 + lane];
+        uint4 a = codes(word, j, i);
+        mma(s[i], a.x, a.y, a.z, a.w, b[0], b[1]);
+        if (WIDE) mma(s[i], a.x, a.y, a.z, a.w, rest[0], rest[1]);
       }
     }
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      float qz = (bias[n][0] + bias[n][1]) * factor[n];
+    for (int w = 0; w < OWN; w++) {
+      float qz = of(bias, w, 0) * factor[w];
 #pragma unroll
       for (int i = 0; i < S::TOKEN_TILES; i++) {
-        float f = factor[n] * unit_of(i);
-        x[n][2 * i] = fmaf(s[n][i][0] + s[n][i][1], f, qz);
-        x[n][2 * i + 1] = fmaf(s[n][i][2] + s[n][i][3], f, qz);
+        float f = factor[w] * unit_of(i);
+        x[w][2 * i] = fmaf(of(s[i], w, 0), f, qz);
+        x[w][2 * i + 1] = fmaf(of(s[i], w, 1), f, qz);
       }
     }
   }
 
   // Hides masked tokens and those before the sliding window; the values' parameters have arrived.
-  __device__ __forceinline__ void hide_in_page(int first, float (&x)[NT][2 * S::TOKEN_TILES], bool flagged) const {
+  __device__ __forceinline__ void hide_in_page(int first, float (&x)[OWN][2 * S::TOKEN_TILES], bool flagged) const {
     const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
 #pragma unroll
     for (int i = 0; i < S::TOKEN_TILES; i++) {
@@ -341,49 +364,56 @@ struct Attention {
         bool masked = flagged && (scales >> (16 * (g & 1)) & 0x8000);
         int position = first + i * TILE + g + 8 * h;
 #pragma unroll
-        for (int n = 0; n < NT; n++) {
-          if (masked || position < lowest(column_position[n])) x[n][2 * i + h] = -INFINITY;
+        for (int w = 0; w < OWN; w++) {
+          if (masked || position < lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
         }
       }
     }
   }
 
-  __device__ __forceinline__ void page_values(const float (&x)[NT][2 * S::TOKEN_TILES], const float (&alpha)[NT]) {
+  // Weights of the tokens of 16 as an operand: its lower and upper eight.
+  template <int TOKENS>
+  static __device__ __forceinline__ uint32_t operand(const float (&x)[OWN][TOKENS], int i) {
+    return transpose(pack_halves(x[0][i], x[OWN - 1][i]));
+  }
+
+  __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * S::TOKEN_TILES], const float (&alpha)[OWN]) {
     const uint4* words = reinterpret_cast<const uint4*>(values);
     const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
-    uint32_t pw[NT][S::TOKEN_TILES][2];
-    float sums[NT][4] = {};
-    float sums2[NT][4] = {};
+    uint32_t weights[S::TOKEN_TILES][2];
+    float sums[4] = {};
+    float totals[4] = {};
 #pragma unroll
     for (int i = 0; i < S::TOKEN_TILES; i++) {
       uint4 par = parameters[i * 4 + t];
-      uint4 par2 = S::GROUPS == 1 ? uint4{} : parameters[(S::TOKEN_TILES + i) * 4 + t];
-#pragma unroll
-      for (int n = 0; n < NT; n++) {
-        pw[n][i][0] = transpose(pack_halves(x[n][2 * i], x[n][2 * i]));
-        pw[n][i][1] = transpose(pack_halves(x[n][2 * i + 1], x[n][2 * i + 1]));
-        // Rows 0 to 7: weighted minima; rows 8 to 15: sum of the weights, or the second group's minima.
-        if (S::GROUPS == 1) {
-          mma(sums[n], par.x, ONES, par.z, ONES, pw[n][i][0], pw[n][i][1]);
-        } else {
-          mma(sums[n], par.x, par2.x, par.z, par2.z, pw[n][i][0], pw[n][i][1]);
-          mma(sums2[n], ONES, ONES, ONES, ONES, pw[n][i][0], pw[n][i][1]);
-        }
+      weights[i][0] = operand(x, 2 * i);
+      weights[i][1] = operand(x, 2 * i + 1);
+      // Rows 0 to 7: weighted minima; rows 8 to 15: sum of the weights, or the second group's minima.
+      if (S::GROUPS == 1) {
+        mma(sums, par.x, ONES, par.z, ONES, weights[i][0], weights[i][1]);
+      } else {
+        uint4 second = parameters[(S::TOKEN_TILES + i) * 4 + t];
+        mma(sums, par.x, second.x, par.z, second.z, weights[i][0], weights[i][1]);
+        mma(totals, ONES, ONES, ONES, ONES, weights[i][0], weights[i][1]);
       }
     }
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      minimum_sum[n][0] = fmaf(minimum_sum[n][0], alpha[n], sums[n][0]);
-      if (S::GROUPS > 1) minimum_sum[n][S::GROUPS - 1] = fmaf(minimum_sum[n][S::GROUPS - 1], alpha[n], sums[n][2]);
-      sum[n] = fmaf(sum[n], alpha[n], S::GROUPS == 1 ? sums[n][2] : sums2[n][0]);
+    for (int w = 0; w < OWN; w++) {
+      minimum_sum[w][0] = fmaf(minimum_sum[w][0], alpha[w], first_of(sums, w, 0));
+      if (S::GROUPS == 1) {
+        sum[w] = fmaf(sum[w], alpha[w], first_of(sums, w, 1));
+      } else {
+        minimum_sum[w][S::GROUPS - 1] = fmaf(minimum_sum[w][S::GROUPS - 1], alpha[w], first_of(sums, w, 1));
+        sum[w] = fmaf(sum[w], alpha[w], first_of(totals, w, 0));
+      }
     }
 #pragma unroll
     for (int first = 0; first < C; first += PASS) {
-      float o[NT][PASS][4] = {};
+      float o[PASS][4] = {};
 #pragma unroll
       for (int i = 0; i < S::TOKEN_TILES; i++) {
-        uint32_t b[NT][2];
-        uint4 w = {};
+        uint32_t b[2];
+        uint4 word = {};
 #pragma unroll
         for (int k = 0; k < PASS; k++) {
           int c = first + k;
@@ -391,46 +421,41 @@ struct Attention {
           int group = c * TILE / (D / S::GROUPS);
           if (k == 0 || c * TILE == D / S::GROUPS) {
             uint4 par = parameters[(group * S::TOKEN_TILES + i) * 4 + t];
-#pragma unroll
-            for (int n = 0; n < NT; n++) {
-              b[n][0] = fold(pw[n][i][0], par.y & NO_SIGNS);
-              b[n][1] = fold(pw[n][i][1], par.w & NO_SIGNS);
-            }
+            b[0] = fold(weights[i][0], par.y & NO_SIGNS);
+            b[1] = fold(weights[i][1], par.w & NO_SIGNS);
           }
           int j = i * C + c;
-          if (k == 0 || j % S::POSITIONS == 0) w = words[j / S::POSITIONS * 32 + lane];
-          uint32_t a0 = codes(w.x, j, c), a1 = codes(w.y, j, c), a2 = codes(w.z, j, c), a3 = codes(w.w, j, c);
-#pragma unroll
-          for (int n = 0; n < NT; n++) mma(o[n][k], a0, a1, a2, a3, b[n][0], b[n][1]);
+          if (k == 0 || j % S::POSITIONS == 0) word = words[j / S::POSITIONS * 32 + lane];
+          uint4 a = codes(word, j, c);
+          mma(o[k], a.x, a.y, a.z, a.w, b[0], b[1]);
         }
       }
 #pragma unroll
       for (int k = 0; k < PASS; k++) {
         if (first + k >= C) continue;
-        float unit = unit_of(first + k);
-#pragma unroll
-        for (int n = 0; n < NT; n++) {
-          float(&to)[2] = out[n][first + k];
-          to[0] = fmaf(to[0], alpha[n], (o[n][k][0] + o[n][k][1]) * unit);
-          to[1] = fmaf(to[1], alpha[n], (o[n][k][2] + o[n][k][3]) * unit);
-        }
+        add(first + k, alpha, o[k], unit_of(first + k));
       }
     }
   }
 
-  __device__ __forceinline__ void dense_logits(int unit, float (&x)[NT][2]) const {
-    const uint4* words = reinterpret_cast<const uint4*>(keys);
-    float s[NT][4] = {};
+  // Folds a sum that began at zero into the running one of a channel tile.
+  __device__ __forceinline__ void add(int c, const float (&alpha)[OWN], const float (&o)[4], float unit) {
 #pragma unroll
-    for (int c = 0; c < C; c++) {
-      uint4 w = words[c * 32 + lane];
+    for (int w = 0; w < OWN; w++) {
 #pragma unroll
-      for (int n = 0; n < NT; n++) mma(s[n], w.x, w.y, w.z, w.w, q_pair[n][c][0], q_pair[n][c][1]);
+      for (int h = 0; h < 2; h++) out[w][c][h] = fmaf(out[w][c][h], alpha[w], of(o, w, h) * unit);
     }
+  }
+
+  __device__ __forceinline__ void dense_logits(float (&x)[OWN][2]) const {
+    const uint4* words = reinterpret_cast<const uint4*>(keys);
+    float s[4] = {};
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      x[n][0] = (s[n][0] + s[n][1]) * factor[n];
-      x[n][1] = (s[n][2] + s[n][3]) * factor[n];
+    for (int c = 0; c < C; c++) times_query(s, words[c * 32 + lane], c);
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      x[w][0] = of(s, w, 0) * factor[w];
+      x[w][1] = of(s, w, 1) * factor[w];
     }
   }
 
@@ -447,72 +472,73 @@ struct Attention {
     return unit * TILE + token;
   }
 
-  __device__ __forceinline__ void hide_in_dense(int unit, float (&x)[NT][2]) const {
+  __device__ __forceinline__ void hide_in_dense(int unit, float (&x)[OWN][2]) const {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
       int position = dense_position(unit, g + 8 * h);
 #pragma unroll
-      for (int n = 0; n < NT; n++) {
-        bool seen = position >= lowest(column_position[n]) && position <= column_position[n];
-        if (!seen) x[n][h] = -INFINITY;
+      for (int w = 0; w < OWN; w++) {
+        bool seen = position >= lowest(column_position[w]) && position <= column_position[w];
+        if (!seen) x[w][h] = -INFINITY;
       }
     }
   }
 
-  __device__ __forceinline__ void dense_values(const float (&x)[NT][2], const float (&alpha)[NT]) {
+  __device__ __forceinline__ void dense_values(const float (&x)[OWN][2], const float (&alpha)[OWN]) {
     const uint4* words = reinterpret_cast<const uint4*>(values);
-    uint32_t b[NT][2];
+    uint32_t b[2];
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      float sums[4] = {};
+    for (int h = 0; h < 2; h++) {
+      // The weight in the even column of a pair, what fp16 loses of it in the odd one.
+      float rest = x[0][h] - __half2float(__float2half_rn(x[0][h]));
+      b[h] = WIDE ? operand(x, h) : transpose(pack_halves(x[0][h], rest));
+    }
+    float sums[4] = {};
+    mma(sums, ONES, ONES, ONES, ONES, b[0], b[1]);
 #pragma unroll
-      for (int h = 0; h < 2; h++) {
-        // The weight in the even column, what fp16 loses of it in the odd one.
-        float high = __half2float(__float2half_rn(x[n][h]));
-        b[n][h] = transpose(pack_halves(x[n][h], x[n][h] - high));
-      }
-      mma(sums, ONES, ONES, ONES, ONES, b[n][0], b[n][1]);
-      sum[n] = fmaf(sum[n], alpha[n], sums[0] + sums[1]);
+    for (int w = 0; w < OWN; w++) {
+      sum[w] = fmaf(sum[w], alpha[w], of(sums, w, 0));
 #pragma unroll
-      for (int i = 0; i < S::GROUPS; i++) minimum_sum[n][i] *= alpha[n];
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[w][i] *= alpha[w];
     }
 #pragma unroll
     for (int c = 0; c < C; c++) {
-      uint4 w = words[c * 32 + lane];
-#pragma unroll
-      for (int n = 0; n < NT; n++) {
-        float o[4] = {};
-        mma(o, w.x, w.y, w.z, w.w, b[n][0], b[n][1]);
-        out[n][c][0] = fmaf(out[n][c][0], alpha[n], o[0] + o[1]);
-        out[n][c][1] = fmaf(out[n][c][1], alpha[n], o[2] + o[3]);
-      }
+      uint4 a = words[c * 32 + lane];
+      float o[4] = {};
+      mma(o, a.x, a.y, a.z, a.w, b[0], b[1]);
+      add(c, alpha, o, 1);
     }
   }
 
   template <int TOKENS>
-  __device__ __forceinline__ void cap_all(float (&x)[NT][TOKENS]) const {
+  __device__ __forceinline__ void cap_all(float (&x)[OWN][TOKENS]) const {
     if (p.soft_cap_log2 == 0) return;
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
+    for (int w = 0; w < OWN; w++) {
 #pragma unroll
-      for (int i = 0; i < TOKENS; i++) x[n][i] = cap(x[n][i]);
+      for (int i = 0; i < TOKENS; i++) x[w][i] = cap(x[w][i]);
     }
   }
 
   __device__ void run() {
-    load_queries();
     int unit = next(item.first_unit + warp);
     const uint8_t* at = unit < item.end_unit ? address(unit) : nullptr;
-    fetch_keys(unit, at);
-    fetch_values(unit, at);
+    {
+      // The queries are asked for first, and looked at when the copies are under way.
+      float x[C][4] = {};
+      load_queries(x);
+      fetch_keys(unit, at);
+      fetch_values(unit, at);
+      begin(x);
+    }
     while (unit < item.end_unit) {
       int following = next(unit + WARPS);
       const uint8_t* following_at = following < item.end_unit ? address(following) : nullptr;
       wait<1>();
-      float alpha[NT];
+      float alpha[OWN];
       if (is_page(unit)) {
         if constexpr (S::QUANTIZED) {
-          float x[NT][2 * S::TOKEN_TILES];
+          float x[OWN][2 * S::TOKEN_TILES];
           page_logits(x);
           cap_all(x);
           bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
@@ -525,19 +551,19 @@ struct Attention {
           __syncwarp();
           fetch_keys(following, following_at);
 #pragma unroll
-          for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
+          for (int w = 0; w < OWN; w++) alpha[w] = weigh(w, x[w]);
           if (!partial) wait<1>();
           page_values(x, alpha);
         }
       } else {
-        float x[NT][2];
-        dense_logits(unit, x);
+        float x[OWN][2];
+        dense_logits(x);
         cap_all(x);
         hide_in_dense(unit, x);
         __syncwarp();
         fetch_keys(following, following_at);
 #pragma unroll
-        for (int n = 0; n < NT; n++) alpha[n] = weigh(n, x[n]);
+        for (int w = 0; w < OWN; w++) alpha[w] = weigh(w, x[w]);
         wait<1>();
         dense_values(x, alpha);
       }
@@ -550,17 +576,17 @@ struct Attention {
   // Leaves this warp's columns in shared memory: [warp][column] max, sum, out.
   __device__ void save(float* shared) const {
 #pragma unroll
-    for (int n = 0; n < NT; n++) {
-      float* to = shared + (warp * COLUMNS + n * COLUMNS_PER_TILE + t) * STATE;
+    for (int w = 0; w < OWN; w++) {
+      float* to = shared + (warp * COLUMNS + own(w)) * STATE;
       if (g == 0) {
-        to[0] = max_[n];
-        to[1] = sum[n];
+        to[0] = max_[w];
+        to[1] = sum[w];
       }
 #pragma unroll
       for (int c = 0; c < C; c++) {
-        float minimum = minimum_sum[n][c * TILE / (D / S::GROUPS)];
-        to[2 + c * TILE + g] = out[n][c][0] + minimum;
-        to[2 + c * TILE + g + 8] = out[n][c][1] + minimum;
+        float minimum = minimum_sum[w][c * TILE / (D / S::GROUPS)];
+        to[2 + c * TILE + g] = out[w][c][0] + minimum;
+        to[2 + c * TILE + g + 8] = out[w][c][1] + minimum;
       }
     }
   }
@@ -649,12 +675,12 @@ struct Attention {
   }
 };
 
-template <int BITS, int D, int G, int NT>
+template <int BITS, int D, int G, bool WIDE>
 __device__ void attend(const Params& p) {
   extern __shared__ __align__(16) uint8_t shared[];
   const Item& item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
   if (item.columns == 0) return;
-  Attention<BITS, D, G, NT> a(p, sequence(p, item.sequence), item, shared);
+  Attention<BITS, D, G, WIDE> a(p, sequence(p, item.sequence), item, shared);
   a.run();
   a.finish(reinterpret_cast<float*>(shared));
 }

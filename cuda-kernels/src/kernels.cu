@@ -42,24 +42,22 @@ CODEC(4, q4)
 CODEC(16, f16)
 
 // attend_<codec>_g<page tokens>_c<columns>_d<head dim>; dense pages of any size share one entry.
-#define ATTEND(bits, name, page_tokens, tiles)                                          \
+#define ATTEND(bits, name, page_tokens, wide)                                           \
   extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
       NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<bits, HEAD_DIM, page_tokens, tiles>(p);                               \
+    sinkq::attend<bits, HEAD_DIM, page_tokens, wide>(p);                                \
   }
 
-ATTEND(2, q2_g32_c4, 32, 1)
-ATTEND(2, q2_g64_c4, 64, 1)
-ATTEND(2, q2_g128_c4, 128, 1)
-ATTEND(4, q4_g32_c4, 32, 1)
-ATTEND(4, q4_g64_c4, 64, 1)
-ATTEND(4, q4_g128_c4, 128, 1)
-ATTEND(16, f16_c4, 16, 1)
-#if HEAD_DIM <= 128
-ATTEND(2, q2_g128_c8, 128, 2)
-ATTEND(4, q4_g128_c8, 128, 2)
-ATTEND(16, f16_c8, 16, 2)
-#endif
+ATTEND(2, q2_g32_c4, 32, false)
+ATTEND(2, q2_g64_c4, 64, false)
+ATTEND(2, q2_g128_c4, 128, false)
+ATTEND(4, q4_g32_c4, 32, false)
+ATTEND(4, q4_g64_c4, 64, false)
+ATTEND(4, q4_g128_c4, 128, false)
+ATTEND(16, f16_c4, 16, false)
+ATTEND(2, q2_g128_c8, 128, true)
+ATTEND(4, q4_g128_c8, 128, true)
+ATTEND(16, f16_c8, 16, true)
 
 // What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
 #define SIZES(bits)                                                                                     \
@@ -68,10 +66,10 @@ ATTEND(16, f16_c8, 16, 2)
 extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     SIZES(2), SIZES(4), SIZES(16), 2 * sinkq::dense_half(HEAD_DIM),
     sinkq::pack_shared(HEAD_DIM, 128),
-    sinkq::attend_shared<2, HEAD_DIM, 32, 1>(), sinkq::attend_shared<2, HEAD_DIM, 64, 1>(),
-    sinkq::attend_shared<2, HEAD_DIM, 128, 1>(), sinkq::attend_shared<4, HEAD_DIM, 32, 1>(),
-    sinkq::attend_shared<4, HEAD_DIM, 64, 1>(), sinkq::attend_shared<4, HEAD_DIM, 128, 1>(),
-    sinkq::attend_shared<16, HEAD_DIM, 16, 1>(),
+    sinkq::attend_shared<2, HEAD_DIM, 32, false>(), sinkq::attend_shared<2, HEAD_DIM, 64, false>(),
+    sinkq::attend_shared<2, HEAD_DIM, 128, false>(), sinkq::attend_shared<4, HEAD_DIM, 32, false>(),
+    sinkq::attend_shared<4, HEAD_DIM, 64, false>(), sinkq::attend_shared<4, HEAD_DIM, 128, false>(),
+    sinkq::attend_shared<16, HEAD_DIM, 16, false>(),
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};
