@@ -167,7 +167,7 @@ struct Packer {
 
 template <int BITS, int D>
 __device__ void pack(const Params& p) {
-  extern __shared__ __align__(16) uint8_t shared[];
+  extern __shared__ __align__(128) uint8_t shared[];
   using P = Packer<BITS, D>;
   const int* entry = p.plan + p.page_list + 2 * blockIdx.x;
   const Sequence& s = sequence(p, entry[0]);

@@ -148,6 +148,11 @@ final class CudaEngine implements Engine {
     return parameters[layer];
   }
 
+  /** Address of a layer's pages. */
+  long pages(int layer) {
+    return pageAddress[layer];
+  }
+
   /** Address of the error codes, one long for each layer. */
   long errors() {
     return errors;

@@ -109,7 +109,8 @@ final class CudaStep implements EngineStep {
     }
   }
 
-  private LaunchParameters bind(int layer) {
+  /** Points a layer's parameters at this step. */
+  LaunchParameters bind(int layer) {
     LaunchParameters parameters =
         engine
             .parameters(layer)
@@ -143,36 +144,57 @@ final class CudaStep implements EngineStep {
   }
 
   private void queue(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
-    CudaLayout layout = engine.layouts[layer];
-    CudaKernels kernels = engine.kernels;
-    int heads = engine.geometry.shape().numKvHeads();
     engine.staging.bind(bind(layer), q, k, v, out);
+    append(layer);
+    attend(layer);
+    engine.staging.fetch(q, k, v, out);
+    flush(layer);
+  }
+
+  /** Queues the rows' way into the window; the layer's operands are bound. */
+  void append(int layer) {
     engine.launch(
-        kernels.function("append"),
+        engine.kernels.function("append"),
         tables.longestAppend(),
-        heads,
+        engine.geometry.shape().numKvHeads(),
         sequences.size(),
         CudaKernels.WARP,
         0,
         layer);
+  }
+
+  /** Queues the attention. */
+  void attend(int layer) {
+    CudaLayout layout = engine.layouts[layer];
     engine.launch(
-        kernels.attend(layout, columns[layer]),
+        engine.kernels.attend(layout, columns[layer]),
         items[layer].count(),
         1,
         1,
         CudaKernels.ATTEND_THREADS,
         layout.attendShared(columns[layer]),
         layer);
-    engine.staging.fetch(q, k, v, out);
+  }
+
+  /** Queues what the pages that fill need. */
+  void flush(int layer) {
     if (tables.newPages() == 0) {
       return;
     }
+    CudaLayout layout = engine.layouts[layer];
+    int heads = engine.geometry.shape().numKvHeads();
     if (layout.sinkSlots > 0) {
       engine.launch(
-          kernels.function("select"), heads, sequences.size(), 1, CudaKernels.WARP, 0, layer);
+          engine.kernels.function("select"),
+          heads,
+          sequences.size(),
+          1,
+          CudaKernels.WARP,
+          0,
+          layer);
     }
     engine.launch(
-        kernels.pack(layout),
+        engine.kernels.pack(layout),
         tables.newPages(),
         heads,
         1,
@@ -181,7 +203,13 @@ final class CudaStep implements EngineStep {
         layer);
     if (tables.stagedBlocks() > 0) {
       engine.launch(
-          kernels.function("keep"), heads, sequences.size(), 1, CudaKernels.COPY_THREADS, 0, layer);
+          engine.kernels.function("keep"),
+          heads,
+          sequences.size(),
+          1,
+          CudaKernels.COPY_THREADS,
+          0,
+          layer);
     }
   }
 

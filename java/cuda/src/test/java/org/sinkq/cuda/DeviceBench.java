@@ -1,0 +1,194 @@
+package org.sinkq.cuda;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import org.sinkq.AttentionBackend;
+import org.sinkq.AttentionBackends;
+import org.sinkq.AttentionMetadata;
+import org.sinkq.AttentionPlan;
+import org.sinkq.BackendConfig;
+import org.sinkq.DType;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
+import org.sinkq.KvSequence;
+import org.sinkq.ModelShape;
+import org.sinkq.TensorView;
+
+/** Times the kernels on a GPU and prints Markdown; run from the GPU bundle. */
+public final class DeviceBench {
+  /** Query heads, KV heads, batch, context. */
+  private static final int[][] CASES = {
+    {32, 8, 1, 8 << 10},
+    {32, 8, 1, 32 << 10},
+    {32, 8, 1, 128 << 10},
+    {32, 8, 8, 32 << 10},
+    {32, 8, 32, 8 << 10},
+    {32, 8, 8, 128 << 10},
+    {64, 8, 8, 32 << 10},
+    {32, 32, 8, 8 << 10}
+  };
+
+  private static final int DIM = 128;
+
+  private final CudaDevice device;
+
+  private DeviceBench(CudaDevice device) {
+    this.device = device;
+  }
+
+  /** Runs everything. */
+  public static void main(String[] args) {
+    try (CudaDevice device = new JcudaDevice(0)) {
+      new DeviceBench(device).run();
+    }
+  }
+
+  private static void print(String format, Object... values) {
+    System.out.println(String.format(Locale.ROOT, format, values));
+  }
+
+  private void run() {
+    CudaDevice.Facts facts = device.facts();
+    print(
+        "%s, %d SMs, driver for CUDA %d.%d",
+        facts.name(),
+        facts.multiprocessors(),
+        facts.driverVersion() / 1000,
+        facts.driverVersion() % 1000 / 10);
+    double copied = copyBandwidth();
+    print("device-to-device copy: %.0f GB/s read and written", copied);
+    print("");
+    print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain");
+    print("");
+    print("| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush | flush / 128 steps |");
+    print("|---|---|---|---|---|---|---|---|");
+    CudaKernels kernels = new CudaKernels(device, DIM);
+    for (int[] c : CASES) {
+      int[] heads = {c[0], c[1]};
+      double dense;
+      try (BenchCase fp16 = new BenchCase(device, kernels, KvCodec.FP16, heads, c[2], c[3])) {
+        dense = fp16.attendMicros();
+      }
+      try (BenchCase int2 = new BenchCase(device, kernels, KvCodec.INT2, heads, c[2], c[3])) {
+        double attend = int2.attendMicros();
+        double step = int2.stepMicros();
+        double flush = int2.flushMicros();
+        print(
+            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %.0f %% | %.1f | %.1f | %.1f %% |",
+            c[0],
+            c[1],
+            c[2],
+            c[3] >> 10,
+            dense,
+            attend,
+            dense / attend,
+            100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
+            step,
+            flush,
+            100 * flush / (128 * attend));
+      }
+    }
+    print("");
+    prompt();
+    hostCost();
+  }
+
+  private double copyBandwidth() {
+    long bytes = 2L << 30;
+    long from = device.allocate(bytes);
+    long to = device.allocate(bytes);
+    CudaDevice.Stream stream = device.createStream();
+    CudaDevice.Event a = device.createEvent();
+    CudaDevice.Event b = device.createEvent();
+    device.fill(from, (byte) 1, bytes, stream);
+    float best = Float.MAX_VALUE;
+    for (int i = 0; i < 5; i++) {
+      device.record(a, stream);
+      device.copy(to, from, bytes, stream);
+      device.record(b, stream);
+      best = Math.min(best, device.elapsedMillis(a, b));
+    }
+    device.free(from);
+    device.free(to);
+    device.destroy(stream);
+    return 2 * bytes / (best * 1e-3) / 1e9;
+  }
+
+  private static KvCacheSpec spec(int tokens) {
+    return KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(tokens).build();
+  }
+
+  private static TensorView tensor(long address, int rows, int heads) {
+    return TensorView.ofDevice(address, DType.F16, rows, heads, DIM);
+  }
+
+  /** A prompt of 8K tokens in one call: append, causal attention, selection, packing. */
+  private void prompt() {
+    int rows = 8 << 10;
+    long bytes = (long) rows * 32 * DIM * Short.BYTES;
+    long memory = device.allocate(4 * bytes);
+    CudaDevice.Stream stream = device.createStream();
+    device.fill(memory, (byte) 0x30, 4 * bytes, stream);
+    device.synchronize(stream);
+    ModelShape shape = ModelShape.of(1, 32, 8, DIM);
+    double[] millis = new double[5];
+    try (AttentionBackend backend =
+        AttentionBackends.open(BackendConfig.of(shape, spec(2 * rows)).withEngine("cuda"))) {
+      for (int i = 0; i < millis.length; i++) {
+        try (KvSequence sequence = backend.newSequence();
+            AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, rows))) {
+          long start = System.nanoTime();
+          plan.run(
+              0,
+              tensor(memory, rows, 32),
+              tensor(memory + bytes, rows, 8),
+              tensor(memory + 2 * bytes, rows, 8),
+              tensor(memory + 3 * bytes, rows, 32));
+          millis[i] = (System.nanoTime() - start) * 1e-6;
+          plan.commit();
+        }
+      }
+    }
+    device.free(memory);
+    Arrays.sort(millis);
+    print("prompt of 8K tokens, 32/8 heads, one layer, all kernels: %.2f ms", millis[2]);
+  }
+
+  /** Host time of one decode step of 32 layers through the API, device tensors, no graph. */
+  private void hostCost() {
+    int layers = 32;
+    ModelShape shape = ModelShape.of(layers, 32, 8, DIM);
+    long bytes = 4L * 32 * DIM * Short.BYTES;
+    long memory = device.allocate(4 * bytes);
+    CudaDevice.Stream stream = device.createStream();
+    device.fill(memory, (byte) 0x30, 4 * bytes, stream);
+    device.synchronize(stream);
+    double[] micros = new double[100];
+    try (AttentionBackend backend =
+        AttentionBackends.open(BackendConfig.of(shape, spec(4096)).withEngine("cuda"))) {
+      KvSequence sequence = backend.newSequence();
+      for (int i = -300; i < micros.length; i++) {
+        long start = System.nanoTime();
+        try (AttentionPlan plan = backend.plan(AttentionMetadata.decode(List.of(sequence)))) {
+          for (int layer = 0; layer < layers; layer++) {
+            plan.run(
+                layer,
+                tensor(memory, 1, 32),
+                tensor(memory + bytes, 1, 8),
+                tensor(memory + 2 * bytes, 1, 8),
+                tensor(memory + 3 * bytes, 1, 32));
+          }
+          plan.commit();
+        }
+        if (i >= 0) {
+          micros[i] = (System.nanoTime() - start) * 1e-3;
+        }
+      }
+    }
+    Arrays.sort(micros);
+    print("decode step of 32 layers through the API, 64 launches, waiting for it: %.0f us", micros[50]);
+    device.free(memory);
+    device.destroy(stream);
+  }
+}
