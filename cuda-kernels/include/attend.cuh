@@ -14,71 +14,46 @@
 // too. With 8, a second product with the rests adds to the same sums of the logits; weights have none.
 #pragma once
 #include "elements.cuh"
-#include "layout.cuh"
-#include "params.cuh"
+#include "merge.cuh"
 #include "ptx.cuh"
-#include "sinks.cuh"
+#include "units.cuh"
 
 namespace sinkq {
 
-constexpr int WARPS = 4;
 constexpr float CODE_UNIT = 0x1p24f;
 constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
 constexpr uint32_t NO_SIGNS = 0x7FFF7FFF;
-
-template <int BITS, int D, int G>
-struct PageShape {
-  static constexpr bool QUANTIZED = BITS < 16;
-  static constexpr int POSITIONS = 16 / BITS;
-  static constexpr int DIRECT = QUANTIZED ? 10 / BITS : 1;  // positions below fp16's exponent
-  static constexpr int CHANNEL_TILES = D / TILE;
-  static constexpr int TOKEN_TILES = G / TILE;
-  static constexpr int DENSE_HALF = dense_half(D);
-  static constexpr int DENSE_BLOCK = 2 * DENSE_HALF;
-  static constexpr int KEY_CODES = code_bytes(BITS, D, G);
-  static constexpr int KEY_HALF = key_half(BITS, D, G);
-  static constexpr int VALUE_HALF = value_half(BITS, D, G);
-  static constexpr int KEY_BUFFER = QUANTIZED && KEY_HALF > DENSE_HALF ? KEY_HALF : DENSE_HALF;
-  static constexpr int VALUE_BUFFER = QUANTIZED && VALUE_HALF > DENSE_HALF ? VALUE_HALF : DENSE_HALF;
-  static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
-  static constexpr int GROUPS = value_groups(D);
-  static constexpr int PAGE_BYTES = page_bytes(BITS, D, G);
-};
 
 // Dynamic shared memory of a block: the buffers, reused by the merge.
 template <int BITS, int D, int G, bool WIDE>
 __host__ __device__ constexpr int attend_shared() {
   constexpr int buffers = WARPS * PageShape<BITS, D, G>::WARP_BUFFER;
-  constexpr int merge = WARPS * (WIDE ? 8 : 4) * (D + 3) * 4;
+  constexpr int merge = WARPS * (WIDE ? 8 : 4) * (D + 3) * 4;  // states and weights
   return buffers > merge ? buffers : merge;
 }
 
 template <int BITS, int D, int G, bool WIDE>
-struct Attention {
+struct Attention : Units<BITS, D, G> {
   using S = PageShape<BITS, D, G>;
   static constexpr int C = S::CHANNEL_TILES;
   static constexpr int COLUMNS = WIDE ? 8 : 4;
   static constexpr int OWN = WIDE ? 2 : 1;  // columns of a thread: 2 t + w, or t
-  static constexpr int STATE = 2 + D;       // floats of a column's partial result
+  using Merge = PartialResults<COLUMNS, D>;
   static constexpr int PASS = C <= 8 ? C : 8;  // channel tiles whose page sums are in registers at a time
 
-  const Params& p;
-  const Sequence& seq;
-  const Item& item;
-  const int warp = threadIdx.x / 32;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  const bool odd = g & 1;
-  uint8_t* keys;
-  uint8_t* values;
-  Window win;
-  float twice_inverse_cap;  // 2 log2 e / soft cap
-  int sink_unit;    // first unit of sinks
-  int window_unit;  // first unit of the window
-  int lowest_all;   // first position that any column sees
-  int highest_all;  // last one
+  using U = Units<BITS, D, G>;
+  using U::g;
+  using U::item;
+  using U::keys;
+  using U::lane;
+  using U::p;
+  using U::seq;
+  using U::t;
+  using U::values;
+  using U::warp;
 
+  const bool odd = g & 1;
+  float twice_inverse_cap;  // 2 log2 e / soft cap
   uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
   uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
   float factor[OWN];      // from q K^T to base-2 logits
@@ -89,91 +64,7 @@ struct Attention {
   float out[OWN][C][2];  // channels g and g + 8 of a tile
 
   __device__ Attention(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
-      : p(p), seq(seq), item(item) {
-    keys = shared + warp * S::WARP_BUFFER;
-    values = keys + S::KEY_BUFFER;
-    win = window<S::DENSE_BLOCK>(p, seq, item.head);
-    sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
-    window_unit = sink_unit + sink_blocks(p.sink_slots);
-    twice_inverse_cap = __fdividef(2 * 1.44269504f, p.soft_cap_log2);
-    int last_column = item.first_column + item.columns - 1;
-    highest_all = seq.length + last_column / p.group;
-    lowest_all = lowest(seq.length + item.first_column / p.group);
-  }
-
-  __device__ __forceinline__ int lowest(int position) const {
-    return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
-  }
-
-  __device__ __forceinline__ bool visible(int unit) const {
-    if (unit >= window_unit) {
-      int first = seq.flushed + (unit - window_unit) * TILE;
-      return first <= highest_all && first + TILE > lowest_all;
-    }
-    if (unit >= sink_unit) return true;
-    int tokens = S::QUANTIZED ? G : TILE;
-    return (unit + 1) * tokens > lowest_all;
-  }
-
-  __device__ __forceinline__ int next(int unit) const {
-    while (unit < item.end_unit && !visible(unit)) unit += WARPS;
-    return unit;
-  }
-
-  __device__ __forceinline__ const uint8_t* address(int unit) const {
-    if (unit >= window_unit) {
-      int slot = win.slot((unit - window_unit) * TILE);
-      return win.blocks + int64_t{slot / TILE} * S::DENSE_BLOCK;
-    }
-    if (unit >= sink_unit) {
-      return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + (unit - sink_unit) * S::DENSE_BLOCK;
-    }
-    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
-    int page = p.plan[seq.page_table + unit / blocks];
-    int64_t bytes = S::QUANTIZED ? S::PAGE_BYTES : int64_t{blocks} * S::DENSE_BLOCK;
-    return p.pages + (int64_t{page} * p.kv_heads + item.head) * bytes + unit % blocks * S::DENSE_BLOCK;
-  }
-
-  __device__ __forceinline__ bool is_page(int unit) const { return S::QUANTIZED && unit < sink_unit; }
-
-  template <int BYTES>
-  __device__ __forceinline__ void copy(uint8_t* to, const uint8_t* from) const {
-#pragma unroll
-    for (int i = 0; i < ceil_div(BYTES, 512); i++) {
-      int at = i * 512 + lane * 16;
-      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at);
-    }
-  }
-
-  __device__ __forceinline__ void fetch_keys(int unit, const uint8_t* from) const {
-    if (unit < item.end_unit) {
-      if (is_page(unit)) {
-        copy<S::KEY_HALF>(keys, from);
-      } else {
-        copy<S::DENSE_HALF>(keys, from);
-      }
-    }
-    commit_copies();
-  }
-
-  __device__ __forceinline__ void fetch_values(int unit, const uint8_t* from) const {
-    if (unit < item.end_unit) {
-      if (is_page(unit)) {
-        copy<S::VALUE_HALF>(values, from + S::KEY_HALF);
-      } else {
-        copy<S::DENSE_HALF>(values, from + S::DENSE_HALF);
-      }
-    }
-    commit_copies();
-  }
-
-  // Waits for all copies but the newest `PENDING` halves. A group is committed for each half in turn,
-  // also where there is nothing to copy, so that all but the newest is the older half.
-  template <int PENDING>
-  __device__ __forceinline__ void wait() const {
-    wait_copies<PENDING>();
-    __syncwarp();
-  }
+      : U(p, seq, item, shared), twice_inverse_cap(__fdividef(2 * 1.44269504f, p.soft_cap_log2)) {}
 
   // This lane's channels of a query. One type for all, so that the loads are under way together.
   __device__ __forceinline__ void load_query(float (&x)[C][4], int64_t at) const {
@@ -365,7 +256,7 @@ struct Attention {
         int position = first + i * TILE + g + 8 * h;
 #pragma unroll
         for (int w = 0; w < OWN; w++) {
-          if (masked || position < lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
+          if (masked || position < this->lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
         }
       }
     }
@@ -459,26 +350,13 @@ struct Attention {
     }
   }
 
-  // Position of a token of a dense unit, or FREE.
-  __device__ __forceinline__ int dense_position(int unit, int token) const {
-    if (unit >= window_unit) {
-      int position = seq.flushed + (unit - window_unit) * TILE + token;
-      return position < seq.length + seq.rows ? position : FREE;
-    }
-    if (unit >= sink_unit) {
-      int slot = (unit - sink_unit) * TILE + token;
-      return slot < p.sink_slots ? sink_head(p, seq.slot, seq.sink_side, item.head).position[slot] : FREE;
-    }
-    return unit * TILE + token;
-  }
-
   __device__ __forceinline__ void hide_in_dense(int unit, float (&x)[OWN][2]) const {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-      int position = dense_position(unit, g + 8 * h);
+      int position = this->dense_position(unit, g + 8 * h);
 #pragma unroll
       for (int w = 0; w < OWN; w++) {
-        bool seen = position >= lowest(column_position[w]) && position <= column_position[w];
+        bool seen = position >= this->lowest(column_position[w]) && position <= column_position[w];
         if (!seen) x[w][h] = -INFINITY;
       }
     }
@@ -521,38 +399,38 @@ struct Attention {
   }
 
   __device__ void run() {
-    int unit = next(item.first_unit + warp);
-    const uint8_t* at = unit < item.end_unit ? address(unit) : nullptr;
+    int unit = this->next(item.first_unit + warp);
+    const uint8_t* at = unit < item.end_unit ? this->address(unit) : nullptr;
     {
       // The queries are asked for first, and looked at when the copies are under way.
       float x[C][4] = {};
       load_queries(x);
-      fetch_keys(unit, at);
-      fetch_values(unit, at);
+      this->fetch_keys(unit, at);
+      this->fetch_values(unit, at);
       begin(x);
     }
     while (unit < item.end_unit) {
-      int following = next(unit + WARPS);
-      const uint8_t* following_at = following < item.end_unit ? address(following) : nullptr;
-      wait<1>();
+      int following = this->next(unit + WARPS);
+      const uint8_t* following_at = following < item.end_unit ? this->address(following) : nullptr;
+      this->template wait<1>();
       float alpha[OWN];
-      if (is_page(unit)) {
+      if (this->is_page(unit)) {
         if constexpr (S::QUANTIZED) {
           float x[OWN][2 * S::TOKEN_TILES];
           page_logits(x);
           cap_all(x);
           bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
           int last = item.first_column + item.columns - 1;
-          bool partial = flagged || unit * G < lowest(seq.length + last / p.group);
+          bool partial = flagged || unit * G < this->lowest(seq.length + last / p.group);
           if (partial) {
-            wait<0>();
+            this->template wait<0>();
             hide_in_page(unit * G, x, flagged);
           }
           __syncwarp();
-          fetch_keys(following, following_at);
+          this->fetch_keys(following, following_at);
 #pragma unroll
           for (int w = 0; w < OWN; w++) alpha[w] = weigh(w, x[w]);
-          if (!partial) wait<1>();
+          if (!partial) this->template wait<1>();
           page_values(x, alpha);
         }
       } else {
@@ -561,99 +439,64 @@ struct Attention {
         cap_all(x);
         hide_in_dense(unit, x);
         __syncwarp();
-        fetch_keys(following, following_at);
+        this->fetch_keys(following, following_at);
 #pragma unroll
         for (int w = 0; w < OWN; w++) alpha[w] = weigh(w, x[w]);
-        wait<1>();
+        this->template wait<1>();
         dense_values(x, alpha);
       }
       __syncwarp();
-      fetch_values(following, following_at);
+      this->fetch_values(following, following_at);
       unit = following;
     }
   }
 
-  // Leaves this warp's columns in shared memory: [warp][column] max, sum, out.
-  __device__ void save(float* shared) const {
+  // Leaves this warp's columns in shared memory.
+  __device__ void save(float* state) const {
+    float* values = Merge::values(state);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      float* to = shared + (warp * COLUMNS + own(w)) * STATE;
-      if (g == 0) {
-        to[0] = max_[w];
-        to[1] = sum[w];
-      }
+      if (g == 0) Merge::extent(state)[own(w)] = {max_[w], sum[w]};
 #pragma unroll
       for (int c = 0; c < C; c++) {
         float minimum = minimum_sum[w][c * TILE / (D / S::GROUPS)];
-        to[2 + c * TILE + g] = out[w][c][0] + minimum;
-        to[2 + c * TILE + g + 8] = out[w][c][1] + minimum;
+        values[own(w) * D + c * TILE + g] = out[w][c][0] + minimum;
+        values[own(w) * D + c * TILE + g + 8] = out[w][c][1] + minimum;
       }
     }
   }
 
-  // Weights with which `parts` states of a column, `stride` floats apart, enter the result, which are
-  // their shares of the sum: weights[i] = 2^(max_i - max) / sum. One warp; the rest of `finish` needs
-  // max and sum of the whole only where it is itself a part.
-  __device__ static float2 share(const float* state, int parts, int stride, float* weights, bool last) {
-    int lane = threadIdx.x % 32;
-    float top = -INFINITY;
-    for (int i = lane; i < parts; i += 32) top = fmaxf(top, state[int64_t{i} * stride]);
-#pragma unroll
-    for (int i = 16; i > 0; i /= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, i));
-    float safe = top == -INFINITY ? 0 : top;
-    float total = 0;
-    for (int i = lane; i < parts; i += 32) {
-      total += state[int64_t{i} * stride + 1] * exp2_fast(state[int64_t{i} * stride] - safe);
-    }
-#pragma unroll
-    for (int i = 16; i > 0; i /= 2) total += __shfl_xor_sync(~0u, total, i);
-    float norm = last ? 1 / total : 1;
-    for (int i = lane; i < parts; i += 32) weights[i] = exp2_fast(state[int64_t{i} * stride] - safe) * norm;
-    return {top, total};
-  }
-
-  // Sum over the parts of a channel. The loads do not depend on each other, so many are under way.
-  __device__ static float weighted(const float* value, int parts, int stride, const float* weights) {
-    float sum = 0;
-#pragma unroll 8
-    for (int i = 0; i < parts; i++) sum = fmaf(value[int64_t{i} * stride], weights[i], sum);
-    return sum;
-  }
-
-  __device__ void write(int column, int channel, float value) const {
+  __device__ void write(int column, int channel, float4 value) const {
     int c = item.first_column + column;
     int64_t at = (seq.first_row + c / p.group) * p.out.token_stride +
-                 (item.head * p.group + c % p.group) * p.out.head_stride;
-    store(p.out, at + channel, value);
+                 (item.head * p.group + c % p.group) * p.out.head_stride + channel;
+    store(p.out, at, value.x);
+    store(p.out, at + 1, value.y);
+    store(p.out, at + 2, value.z);
+    store(p.out, at + 3, value.w);
   }
 
   // Merges the warps of the block, then, in the last block to arrive, the ranges of the same columns.
   __device__ void finish(float* shared) {
     __shared__ bool last;
-    constexpr int STRIDE = COLUMNS * STATE;
-    float* weights = shared + WARPS * STRIDE;  // [columns][parts]
+    float* weights = shared + WARPS * Merge::STATE;  // [columns][parts]
     __syncthreads();
-    save(shared);
+    save(shared + warp * Merge::STATE);
     __syncthreads();
-    float* partial = p.partials + int64_t{item.partial} * STRIDE;
-    float* mine = partial + int64_t{item.split} * STRIDE;
+    float* partial = p.partials + int64_t{item.partial} * Merge::STATE;
+    float* mine = partial + int64_t{item.split} * Merge::STATE;
     bool whole = item.splits == 1;
     for (int c = warp; c < item.columns; c += WARPS) {
-      float2 m = share(shared + c * STATE, WARPS, STRIDE, weights + c * WARPS, whole);
-      if (!whole && lane == 0) {
-        mine[c * STATE] = m.x;
-        mine[c * STATE + 1] = m.y;
-      }
+      float2 extent = Merge::weigh(shared, WARPS, c, weights + c * WARPS, whole);
+      if (!whole && lane == 0) Merge::extent(mine)[c] = extent;
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
-      int c = i / D;
-      int at = c * STATE + 2 + i % D;
-      float value = weighted(shared + at, WARPS, STRIDE, weights + c * WARPS);
+    for (int i = 4 * threadIdx.x; i < item.columns * D; i += 4 * WARPS * 32) {
+      float4 value = Merge::sum(shared, WARPS, i, weights + i / D * WARPS);
       if (whole) {
-        write(c, i % D, value);
+        write(i / D, i % D, value);
       } else {
-        mine[at] = value;
+        *reinterpret_cast<float4*>(Merge::values(mine) + i) = value;
       }
     }
     if (whole) return;
@@ -665,12 +508,11 @@ struct Attention {
     __syncthreads();
     if (!last) return;
     for (int c = warp; c < item.columns; c += WARPS) {
-      share(partial + c * STATE, item.splits, STRIDE, shared + c * item.splits, true);
+      Merge::weigh(partial, item.splits, c, shared + c * item.splits, true);
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < item.columns * D; i += WARPS * 32) {
-      int c = i / D;
-      write(c, i % D, weighted(partial + c * STATE + 2 + i % D, item.splits, STRIDE, shared + c * item.splits));
+    for (int i = 4 * threadIdx.x; i < item.columns * D; i += 4 * WARPS * 32) {
+      write(i / D, i % D, Merge::sum(partial, item.splits, i, shared + i / D * item.splits));
     }
   }
 };

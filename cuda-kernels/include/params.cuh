@@ -66,7 +66,7 @@ struct Params {
   uint8_t* sinks;         // sink tables, see sinks.cuh
   int64_t sinks_stride;   // bytes from one sequence slot to the next
   int* picks;             // [sequence][kv_heads][1 + pool]: count, then flushed tokens that became sinks
-  float* partials;        // [partial][columns][2 + D]: max, sum, weighted sum of values
+  float* partials;        // partial results, see merge.cuh
   unsigned* counters;
   unsigned long long* error;  // smallest code of a key or value that fp16 cannot hold
   Tensor q, k, v, out;

@@ -68,6 +68,7 @@ __device__ inline void offer_all(Candidates& c, const Params& p, const Window& w
       bool wins = (left >> lane & 1) && (!full || score < c.score[size - 1]);
       unsigned winners = __ballot_sync(~0u, wins);
       if (winners == 0) break;
+      __syncwarp();  // everybody has read the list
       int first = __ffs(winners) - 1;
       if (lane == first) {
         insert(c, full ? size - 1 : size, base + lane, score);

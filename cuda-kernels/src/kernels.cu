@@ -55,9 +55,11 @@ ATTEND(4, q4_g32_c4, 32, false)
 ATTEND(4, q4_g64_c4, 64, false)
 ATTEND(4, q4_g128_c4, 128, false)
 ATTEND(16, f16_c4, 16, false)
+#if HEAD_DIM <= 128
 ATTEND(2, q2_g128_c8, 128, true)
 ATTEND(4, q4_g128_c8, 128, true)
 ATTEND(16, f16_c8, 16, true)
+#endif
 
 // What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
 #define SIZES(bits)                                                                                     \

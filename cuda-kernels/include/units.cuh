@@ -1,0 +1,152 @@
+// The units of work of attend: which a warp takes, where they lie, and how they come into its part of
+// shared memory. A warp has one buffer for the key half and one for the value half of a unit; each is
+// refilled as soon as it has been used, while the other half is being worked on.
+#pragma once
+#include "layout.cuh"
+#include "params.cuh"
+#include "ptx.cuh"
+#include "sinks.cuh"
+
+namespace sinkq {
+
+constexpr int WARPS = 4;
+
+template <int BITS, int D, int G>
+struct PageShape {
+  static constexpr bool QUANTIZED = BITS < 16;
+  static constexpr int POSITIONS = 16 / BITS;
+  static constexpr int DIRECT = QUANTIZED ? 10 / BITS : 1;  // positions below fp16's exponent
+  static constexpr int CHANNEL_TILES = D / TILE;
+  static constexpr int TOKEN_TILES = G / TILE;
+  static constexpr int DENSE_HALF = dense_half(D);
+  static constexpr int DENSE_BLOCK = 2 * DENSE_HALF;
+  static constexpr int KEY_CODES = code_bytes(BITS, D, G);
+  static constexpr int KEY_HALF = key_half(BITS, D, G);
+  static constexpr int VALUE_HALF = value_half(BITS, D, G);
+  static constexpr int KEY_BUFFER = QUANTIZED && KEY_HALF > DENSE_HALF ? KEY_HALF : DENSE_HALF;
+  static constexpr int VALUE_BUFFER = QUANTIZED && VALUE_HALF > DENSE_HALF ? VALUE_HALF : DENSE_HALF;
+  static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
+  static constexpr int GROUPS = value_groups(D);
+  static constexpr int PAGE_BYTES = page_bytes(BITS, D, G);
+};
+
+template <int BITS, int D, int G>
+struct Units {
+  using S = PageShape<BITS, D, G>;
+
+  const Params& p;
+  const Sequence& seq;
+  const Item& item;
+  const int warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  uint8_t* keys;
+  uint8_t* values;
+  Window win;
+  int sink_unit;    // first unit of sinks
+  int window_unit;  // first unit of the window
+  int lowest_all;   // first position that any column sees
+  int highest_all;  // last one
+
+  __device__ Units(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
+      : p(p), seq(seq), item(item) {
+    keys = shared + warp * S::WARP_BUFFER;
+    values = keys + S::KEY_BUFFER;
+    win = window<S::DENSE_BLOCK>(p, seq, item.head);
+    sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
+    window_unit = sink_unit + sink_blocks(p.sink_slots);
+    int last_column = item.first_column + item.columns - 1;
+    highest_all = seq.length + last_column / p.group;
+    lowest_all = lowest(seq.length + item.first_column / p.group);
+  }
+
+  __device__ __forceinline__ int lowest(int position) const {
+    return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
+  }
+
+  __device__ __forceinline__ bool visible(int unit) const {
+    if (unit >= window_unit) {
+      int first = seq.flushed + (unit - window_unit) * TILE;
+      return first <= highest_all && first + TILE > lowest_all;
+    }
+    if (unit >= sink_unit) return true;
+    int tokens = S::QUANTIZED ? G : TILE;
+    return (unit + 1) * tokens > lowest_all;
+  }
+
+  __device__ __forceinline__ int next(int unit) const {
+    while (unit < item.end_unit && !visible(unit)) unit += WARPS;
+    return unit;
+  }
+
+  __device__ __forceinline__ const uint8_t* address(int unit) const {
+    if (unit >= window_unit) {
+      int slot = win.slot((unit - window_unit) * TILE);
+      return win.blocks + int64_t{slot / TILE} * S::DENSE_BLOCK;
+    }
+    if (unit >= sink_unit) {
+      return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + (unit - sink_unit) * S::DENSE_BLOCK;
+    }
+    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
+    int page = p.plan[seq.page_table + unit / blocks];
+    int64_t bytes = S::QUANTIZED ? S::PAGE_BYTES : int64_t{blocks} * S::DENSE_BLOCK;
+    return p.pages + (int64_t{page} * p.kv_heads + item.head) * bytes + unit % blocks * S::DENSE_BLOCK;
+  }
+
+  __device__ __forceinline__ bool is_page(int unit) const { return S::QUANTIZED && unit < sink_unit; }
+
+  template <int BYTES>
+  __device__ __forceinline__ void copy(uint8_t* to, const uint8_t* from) const {
+#pragma unroll
+    for (int i = 0; i < ceil_div(BYTES, 512); i++) {
+      int at = i * 512 + lane * 16;
+      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at);
+    }
+  }
+
+  __device__ __forceinline__ void fetch_keys(int unit, const uint8_t* from) const {
+    if (unit < item.end_unit) {
+      if (is_page(unit)) {
+        copy<S::KEY_HALF>(keys, from);
+      } else {
+        copy<S::DENSE_HALF>(keys, from);
+      }
+    }
+    commit_copies();
+  }
+
+  __device__ __forceinline__ void fetch_values(int unit, const uint8_t* from) const {
+    if (unit < item.end_unit) {
+      if (is_page(unit)) {
+        copy<S::VALUE_HALF>(values, from + S::KEY_HALF);
+      } else {
+        copy<S::DENSE_HALF>(values, from + S::DENSE_HALF);
+      }
+    }
+    commit_copies();
+  }
+
+  // Waits for all copies but the newest `PENDING` halves. A group is committed for each half in turn,
+  // also where there is nothing to copy, so that all but the newest is the older half.
+  template <int PENDING>
+  __device__ __forceinline__ void wait() const {
+    wait_copies<PENDING>();
+    __syncwarp();
+  }
+
+  // Position of a token of a dense unit, or FREE.
+  __device__ __forceinline__ int dense_position(int unit, int token) const {
+    if (unit >= window_unit) {
+      int position = seq.flushed + (unit - window_unit) * TILE + token;
+      return position < seq.length + seq.rows ? position : FREE;
+    }
+    if (unit >= sink_unit) {
+      int slot = (unit - sink_unit) * TILE + token;
+      return slot < p.sink_slots ? sink_head(p, seq.slot, seq.sink_side, item.head).position[slot] : FREE;
+    }
+    return unit * TILE + token;
+  }
+};
+
+}  // namespace sinkq
