@@ -41,6 +41,8 @@ final class SinkMirror {
     masks = memory.masks();
     sideBytes = geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
     address = buffers.allocate(2L * sideBytes * memory.sequences());
+    // Nobody writes the padding, but it is copied back with the rest.
+    device.fill(address, (byte) 0, Math.max(1, 2L * sideBytes * memory.sequences()), stream);
     sides = new byte[memory.sequences()];
     mirrored = new SinkTable[memory.sequences()];
     versions = new long[memory.sequences()];
