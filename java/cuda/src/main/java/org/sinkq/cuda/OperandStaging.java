@@ -22,9 +22,12 @@ final class OperandStaging {
     this.stream = stream;
   }
 
+  private static long exactBytes(TensorView x) {
+    return (long) x.tokens() * x.heads() * x.headDim() * x.dtype().byteSize();
+  }
+
   private static long bytes(TensorView x) {
-    long bytes = (long) x.tokens() * x.heads() * x.headDim() * x.dtype().byteSize();
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return (exactBytes(x) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
   /** Sends the inputs and tells the kernels where everything is. */
@@ -110,7 +113,8 @@ final class OperandStaging {
   void fetch(TensorView q, TensorView k, TensorView v, TensorView out) {
     if (!out.isDevice()) {
       long at = outOffset(q, k, v);
-      device.copyToHost(buffer.host().asSlice(at, bytes(out)), buffer.device() + at, stream);
+      device.copyToHost(
+          buffer.host().asSlice(at, exactBytes(out)), buffer.device() + at, stream);
     }
   }
 
