@@ -22,8 +22,8 @@ import org.sinkq.layout.CacheGeometry;
 
 /**
  * One shape of the benchmark on an engine of its own: sequences of a given length, whose pages are
- * copies of packed ones, with 95 tokens in the window and 18 in pool and spill. As many layers as it
- * takes to be well beyond L2; they run one after the other, as in a model.
+ * copies of packed ones, with 95 tokens in the window and 18 in pool and spill. As many layers as
+ * it takes to be well beyond L2; they run one after the other, as in a model.
  */
 final class BenchCase implements AutoCloseable {
   private static final int HEAD_DIM = 128;
@@ -44,7 +44,8 @@ final class BenchCase implements AutoCloseable {
   private final TensorView k;
   private final TensorView out;
 
-  BenchCase(CudaDevice device, CudaKernels kernels, KvCodec codec, int[] heads, int batch, int context) {
+  BenchCase(
+      CudaDevice device, CudaKernels kernels, KvCodec codec, int[] heads, int batch, int context) {
     this.device = device;
     this.batch = batch;
     pages = context / PAGE;

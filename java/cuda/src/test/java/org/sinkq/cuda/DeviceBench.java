@@ -61,7 +61,8 @@ public final class DeviceBench {
     print("");
     print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain");
     print("");
-    print("| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush | flush / 128 steps |");
+    print(
+        "| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush | flush / 128 steps |");
     print("|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int[] c : CASES) {
@@ -187,7 +188,9 @@ public final class DeviceBench {
       }
     }
     Arrays.sort(micros);
-    print("decode step of 32 layers through the API, 64 launches, waiting for it: %.0f us", micros[50]);
+    print(
+        "decode step of 32 layers through the API, 64 launches, waiting for it: %.0f us",
+        micros[50]);
     device.free(memory);
     device.destroy(stream);
   }

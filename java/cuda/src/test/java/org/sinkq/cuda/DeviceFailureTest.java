@@ -49,8 +49,7 @@ class DeviceFailureTest {
                       method.getName().equals("launch") && args[0] instanceof CudaDevice.Launch;
                   failed |= launch && ++launches == failingLaunch;
                   if (failed && !method.getName().equals("close")) {
-                    throw CudaErrors.error(
-                        700, "CUDA_ERROR_ILLEGAL_ADDRESS", "launching a kernel");
+                    throw CudaErrors.error(700, "CUDA_ERROR_ILLEGAL_ADDRESS", "launching a kernel");
                   }
                   try {
                     return method.invoke(device, args);

@@ -20,7 +20,7 @@ public final class InterpretedEngineProvider implements EngineProvider {
 
   private static final long SEED = 25;
 
-  private static final CudaEngineProvider CUDA = 
+  private static final CudaEngineProvider CUDA =
       new CudaEngineProvider(() -> new InterpretedDevice(FACTS, MEMORY, SEED));
 
   /** For {@link java.util.ServiceLoader}. */
