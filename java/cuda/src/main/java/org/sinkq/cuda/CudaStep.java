@@ -233,7 +233,8 @@ final class CudaStep implements EngineStep {
               : "not finite";
       require(
           false,
-          "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within the fp16 range",
+          "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within the"
+              + " fp16 range",
           value ? "value" : "key",
           number,
           l,

@@ -113,8 +113,7 @@ final class OperandStaging {
   void fetch(TensorView q, TensorView k, TensorView v, TensorView out) {
     if (!out.isDevice()) {
       long at = outOffset(q, k, v);
-      device.copyToHost(
-          buffer.host().asSlice(at, exactBytes(out)), buffer.device() + at, stream);
+      device.copyToHost(buffer.host().asSlice(at, exactBytes(out)), buffer.device() + at, stream);
     }
   }
 

@@ -62,7 +62,8 @@ public final class DeviceBench {
     print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain");
     print("");
     print(
-        "| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush | flush / 128 steps |");
+        "| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush |"
+            + " flush / 128 steps |");
     print("|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int[] c : CASES) {
