@@ -1,5 +1,6 @@
 package org.sinkq.cuda;
 
+import java.util.List;
 import java.util.function.Supplier;
 import org.sinkq.DeviceException;
 import org.sinkq.EngineStatus;
@@ -16,6 +17,7 @@ public final class CudaEngineProvider implements EngineProvider {
 
   private static final int PRIORITY = 100;
   private static final int LEAST_MAJOR = 8;
+  private static final String DRIVER_LIBRARY = "libcuda.so";
 
   /** Number of the device to use. */
   private static final String DEVICE_PROPERTY = "sinkq.cuda.device";
@@ -54,16 +56,22 @@ public final class CudaEngineProvider implements EngineProvider {
       return judge(runtime.device().facts(), CudaKernels.ptxVersion());
     } catch (LinkageError e) {
       return missing(
-          "no CUDA driver: " + firstLine(e),
-          "install the NVIDIA driver, or use a machine with a GPU");
+          "no CUDA driver: " + reason(e), "install the NVIDIA driver, or use a machine with a GPU");
     } catch (DeviceException e) {
       return missing(
           e.getMessage(), "look at nvidia-smi and at CUDA_VISIBLE_DEVICES, then start again");
     }
   }
 
-  private static String firstLine(Throwable e) {
-    return String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+  /** JCuda's message is a page of stack traces; the loader's own line names the library. */
+  private static String reason(LinkageError e) {
+    List<String> lines = String.valueOf(e.getMessage()).lines().map(String::strip).toList();
+    String fallback = lines.isEmpty() ? "" : lines.getFirst();
+    return lines.stream()
+        .filter(line -> line.contains(DRIVER_LIBRARY))
+        .map(line -> line.substring(line.indexOf(DRIVER_LIBRARY)))
+        .findFirst()
+        .orElse(fallback);
   }
 
   /** Whether a device can run kernels in this version of PTX. */

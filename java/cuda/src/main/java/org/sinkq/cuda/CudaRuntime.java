@@ -11,15 +11,27 @@ import java.util.function.Supplier;
 final class CudaRuntime {
   private final Supplier<CudaDevice> opener;
   private CudaDevice device;
+  private LinkageError noDriver;
   private final Map<Integer, CudaKernels> kernels = new HashMap<>();
 
   CudaRuntime(Supplier<CudaDevice> opener) {
     this.opener = opener;
   }
 
+  /**
+   * The device, opened when first asked for; a missing driver stays missing, with the first reason.
+   */
   synchronized CudaDevice device() {
+    if (noDriver != null) {
+      throw noDriver;
+    }
     if (device == null) {
-      device = opener.get();
+      try {
+        device = opener.get();
+      } catch (LinkageError e) {
+        noDriver = e;
+        throw e;
+      }
     }
     return device;
   }

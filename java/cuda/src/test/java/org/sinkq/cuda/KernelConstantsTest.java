@@ -36,15 +36,17 @@ class KernelConstantsTest {
   /** The bytes of a constant array in PTX text, as ints. */
   private static List<Integer> constants(int headDim) {
     Pattern array =
-        Pattern.compile("\\.const \\.align 4 \\.b8 layout_d" + headDim + "\\[\\d+] = \\{([^}]*)}");
+        Pattern.compile(
+            "\\.const \\.align 4 \\.b8 layout_d" + headDim + "\\[(\\d+)] = \\{([^}]*)}");
     Matcher matcher = array.matcher(CudaKernels.ptx(headDim));
     assertTrue(matcher.find(), "no layout_d" + headDim + " in the PTX");
-    String[] bytes = matcher.group(1).split(",", -1);
+    String[] bytes = matcher.group(2).split(",", -1);
     List<Integer> ints = new ArrayList<>();
-    for (int i = 0; i + 3 < bytes.length; i += 4) {
+    for (int i = 0; i < Integer.parseInt(matcher.group(1)); i += Integer.BYTES) {
       int word = 0;
-      for (int b = 3; b >= 0; b--) {
-        word = word << 8 | Integer.parseInt(bytes[i + b].strip());
+      // Zeros at the end are not written out.
+      for (int b = Math.min(i + 3, bytes.length - 1); b >= i; b--) {
+        word |= Integer.parseInt(bytes[b].strip()) << (Byte.SIZE * (b - i));
       }
       ints.add(word);
     }
