@@ -151,8 +151,18 @@ class BenchmarksTest {
   /** What a decode step leaves to the garbage collector does not grow with the context. */
   @Test
   void garbageDoesNotDependOnContext() {
-    long shorter = PlanTable.garbage(1024, TOY);
-    long longer = PlanTable.garbage(4096, TOY);
-    assertTrue(longer < shorter + 2048, "shorter=" + shorter + ", longer=" + longer);
+    long shorter = compiledGarbage(1024);
+    long longer = compiledGarbage(4096);
+    assertTrue(longer < shorter + 1024, "shorter=" + shorter + ", longer=" + longer);
+  }
+
+  /** Interpreted vector code allocates every vector; how soon it is compiled is not ours to say. */
+  private static long compiledGarbage(int tokens) {
+    long bytes = Long.MAX_VALUE;
+    for (int attempt = 0; attempt < 50 && bytes > 8192; attempt++) {
+      bytes = PlanTable.garbage(tokens, TOY);
+    }
+    assertTrue(bytes <= 8192, "bytes per layer=" + bytes + " at " + tokens + " tokens");
+    return bytes;
   }
 }
