@@ -24,14 +24,15 @@ final class Decoder {
   /** One expansion of a function: where its registers, variables and labels are. */
   private static final class Frame {
     final PtxFunction function;
-    final int[] slots;
+    final int[] allocation;
+    final List<List<Integer>> slots =
+        List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
     final Map<PtxVariable, Integer> locals = new HashMap<>();
     final Map<Integer, List<int[]>> fixups = new HashMap<>();
 
     Frame(PtxFunction function) {
       this.function = function;
-      slots = new int[function.registers().size()];
-      java.util.Arrays.fill(slots, -1);
+      allocation = RegisterAllocation.allocate(function);
     }
   }
 
@@ -302,18 +303,18 @@ final class Decoder {
   }
 
   private int slot(Operand.Register register) {
-    int slot = frame.slots[register.id()];
-    if (slot < 0) {
-      slot =
+    if (register.type() == PtxType.B128) {
+      throw new IllegalArgumentException("128-bit registers are not supported");
+    }
+    int number = frame.allocation[register.id()];
+    List<Integer> slots = frame.slots.get(RegisterAllocation.kind(register.type()));
+    while (slots.size() <= number) {
+      slots.add(
           register.type() == PtxType.PRED
               ? out.predicate()
-              : register.type().isLong() ? out.longSlot() : out.intSlot();
-      if (register.type() == PtxType.B128) {
-        throw new IllegalArgumentException("128-bit registers are not supported");
-      }
-      frame.slots[register.id()] = slot;
+              : register.type().isLong() ? out.longSlot() : out.intSlot());
     }
-    return slot;
+    return slots.get(number);
   }
 
   // Variables.

@@ -30,29 +30,43 @@ final class InitBits {
     return ((bits[at >> 6] >>> at) & 1) != 0;
   }
 
+  /** Whether any byte of a range is written. */
+  boolean anyOf(int at, int size) {
+    for (int i = at; i < at + size; ) {
+      int count = Math.min(at + size - i, 64 - (i & 63));
+      if ((bits[i >> 6] & mask(i, count)) != 0) {
+        return true;
+      }
+      i += count;
+    }
+    return false;
+  }
+
   void set(int at, int size, boolean value) {
     for (int i = at; i < at + size; ) {
-      if ((i & 63) == 0 && i + 64 <= at + size) {
-        bits[i >> 6] = value ? -1 : 0;
-        i += 64;
-      } else {
-        bits[i >> 6] = value ? bits[i >> 6] | (1L << i) : bits[i >> 6] & ~(1L << i);
-        i++;
-      }
+      int count = Math.min(at + size - i, 64 - (i & 63));
+      long mask = mask(i, count);
+      bits[i >> 6] = value ? bits[i >> 6] | mask : bits[i >> 6] & ~mask;
+      i += count;
     }
   }
 
   /** Takes over the bits of another range. */
   void copy(int at, InitBits from, int fromAt, int size) {
     for (int i = 0; i < size; ) {
-      if ((((at + i) | (fromAt + i)) & 63) == 0 && i + 64 <= size) {
-        bits[(at + i) >> 6] = from.bits[(fromAt + i) >> 6];
-        i += 64;
-      } else {
-        set(at + i, 1, from.get(fromAt + i));
-        i++;
-      }
+      int to = at + i;
+      int source = fromAt + i;
+      int count = Math.min(size - i, 64 - Math.max(to & 63, source & 63));
+      long mask = mask(to, count);
+      long value = (from.bits[source >> 6] >>> source) << to;
+      bits[to >> 6] = (bits[to >> 6] & ~mask) | (value & mask);
+      i += count;
     }
+  }
+
+  /** {@code count} ones from bit {@code at} mod 64 on, all in one word. */
+  private static long mask(int at, int count) {
+    return (-1L >>> (64 - count)) << at;
   }
 
   void clear() {

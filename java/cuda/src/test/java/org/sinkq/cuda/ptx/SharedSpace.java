@@ -188,7 +188,7 @@ final class SharedSpace extends Space {
     int at = index(lane, address, size, Access.WRITE);
     checkWriter(warp.index(), lane, address, at, size, Access.WRITE);
     checkReaders(warp.index(), lane, address, at, size, Access.WRITE);
-    if (inFlightAny(at, size)) {
+    if (copiesInFlight > 0 && inFlight.anyOf(at, size)) {
       throw new Fault(
           Fault.Kind.RACE,
           lane,
@@ -198,17 +198,6 @@ final class SharedSpace extends Space {
     inFlight.set(at, size, true);
     copiesInFlight++;
     return at;
-  }
-
-  private boolean inFlightAny(int at, int size) {
-    if (copiesInFlight > 0) {
-      for (int i = at; i < at + size; i++) {
-        if (inFlight.get(i)) {
-          return true;
-        }
-      }
-    }
-    return false;
   }
 
   /** Ends a copy; {@code from} is null for zeros. */
