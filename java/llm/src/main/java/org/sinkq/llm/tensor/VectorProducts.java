@@ -1,21 +1,26 @@
 package org.sinkq.llm.tensor;
 
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+import static jdk.incubator.vector.VectorOperators.B2F;
+import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_B2I;
+import static org.sinkq.llm.tensor.VectorKernels.B;
+import static org.sinkq.llm.tensor.VectorKernels.I;
 import static org.sinkq.llm.tensor.Kernels.PARTIAL_SUMS;
-import static org.sinkq.llm.tensor.VectorBlocks.bytes;
-import static org.sinkq.llm.tensor.VectorBlocks.signedBytes;
-import static org.sinkq.llm.tensor.VectorBlocks.toFloat;
 import static org.sinkq.llm.tensor.VectorKernels.F;
 
 import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
  * Partial sums of products, four weight rows at a time so that the additions of one hide behind
- * those of the others. A call covers {@code L} of the 16 partial sums, beginning with {@code lane}.
- * Each method keeps its sums in registers over a whole row, which is why the rows are spelled out:
- * vectors in arrays would be boxed.
+ * those of the others, or two where blocks are decoded. A call covers {@code L} of the 16 partial
+ * sums, beginning with {@code lane}. Each method keeps its sums in registers over a whole row, which
+ * is why the rows are spelled out: vectors in arrays would be boxed. Nor is anything factored out: a
+ * helper that has been compiled on its own is not inlined any more, and its vectors would be boxed.
  */
 final class VectorProducts {
   private VectorProducts() {}
@@ -46,22 +51,31 @@ final class VectorProducts {
     for (int i = xAt + lane; i < xAt + n; i += 32) {
       FloatVector low = FloatVector.fromArray(F, x, i);
       FloatVector high = FloatVector.fromArray(F, x, i + 16);
-      IntVector first = bytes(data, at);
-      IntVector second = bytes(data, at + rowLength);
-      a = weights(first.and(0xF), scales, s).fma(low, a);
-      b = weights(second.and(0xF), scales, s + 2).fma(low, b);
-      a = weights(first.lanewise(LSHR, 4), scales, s).fma(high, a);
-      b = weights(second.lanewise(LSHR, 4), scales, s + 2).fma(high, b);
+      FloatVector scale = FloatVector.broadcast(F, scales[s]);
+      FloatVector min = FloatVector.broadcast(F, scales[s + 1]);
+      IntVector codes1 =
+          (IntVector)
+              ByteVector.fromMemorySegment(B, data, at, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_B2I, I, 0);
+      FloatVector w = (FloatVector) codes1.and(0xF).convert(I2F, 0);
+      a = w.fma(scale, min).fma(low, a);
+      w = (FloatVector) codes1.lanewise(LSHR, 4).convert(I2F, 0);
+      a = w.fma(scale, min).fma(high, a);
+      scale = FloatVector.broadcast(F, scales[s + 2]);
+      min = FloatVector.broadcast(F, scales[s + 3]);
+      IntVector codes2 =
+          (IntVector)
+              ByteVector.fromMemorySegment(B, data, at + rowLength, LITTLE_ENDIAN)
+                  .convertShape(ZERO_EXTEND_B2I, I, 0);
+      w = (FloatVector) codes2.and(0xF).convert(I2F, 0);
+      b = w.fma(scale, min).fma(low, b);
+      w = (FloatVector) codes2.lanewise(LSHR, 4).convert(I2F, 0);
+      b = w.fma(scale, min).fma(high, b);
       at += blockLength;
       s += 4;
     }
     a.intoArray(to, toAt + lane);
     b.intoArray(to, toAt + PARTIAL_SUMS + lane);
-  }
-
-  private static FloatVector weights(IntVector codes, float[] scales, int at) {
-    return toFloat(codes)
-        .fma(FloatVector.broadcast(F, scales[at]), FloatVector.broadcast(F, scales[at + 1]));
   }
 
   /** Two rows of Q8_0; see {@link #fours}, the minima are not used. */
@@ -87,10 +101,23 @@ final class VectorProducts {
       FloatVector high = FloatVector.fromArray(F, x, i + 16);
       FloatVector scale = FloatVector.broadcast(F, scales[s]);
       FloatVector scale2 = FloatVector.broadcast(F, scales[s + 2]);
-      a = toFloat(signedBytes(data, at)).mul(scale).fma(low, a);
-      b = toFloat(signedBytes(data, at + rowLength)).mul(scale2).fma(low, b);
-      a = toFloat(signedBytes(data, at + 16)).mul(scale).fma(high, a);
-      b = toFloat(signedBytes(data, at + rowLength + 16)).mul(scale2).fma(high, b);
+      FloatVector w =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, data, at, LITTLE_ENDIAN).convertShape(B2F, F, 0);
+      a = w.mul(scale).fma(low, a);
+      w =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, data, at + 16, LITTLE_ENDIAN)
+                  .convertShape(B2F, F, 0);
+      a = w.mul(scale).fma(high, a);
+      w =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, data, at + rowLength, LITTLE_ENDIAN).convertShape(B2F, F, 0);
+      b = w.mul(scale2).fma(low, b);
+      w =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, data, at + rowLength + 16, LITTLE_ENDIAN).convertShape(B2F, F, 0);
+      b = w.mul(scale2).fma(high, b);
       at += blockLength;
       s += 4;
     }
