@@ -5,10 +5,10 @@ import static jdk.incubator.vector.VectorOperators.B2F;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_B2I;
-import static org.sinkq.llm.tensor.VectorKernels.B;
-import static org.sinkq.llm.tensor.VectorKernels.I;
 import static org.sinkq.llm.tensor.Kernels.PARTIAL_SUMS;
+import static org.sinkq.llm.tensor.VectorKernels.B;
 import static org.sinkq.llm.tensor.VectorKernels.F;
+import static org.sinkq.llm.tensor.VectorKernels.I;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.ByteVector;
@@ -18,9 +18,10 @@ import jdk.incubator.vector.IntVector;
 /**
  * Partial sums of products, four weight rows at a time so that the additions of one hide behind
  * those of the others, or two where blocks are decoded. A call covers {@code L} of the 16 partial
- * sums, beginning with {@code lane}. Each method keeps its sums in registers over a whole row, which
- * is why the rows are spelled out: vectors in arrays would be boxed. Nor is anything factored out: a
- * helper that has been compiled on its own is not inlined any more, and its vectors would be boxed.
+ * sums, beginning with {@code lane}. Each method keeps its sums in registers over a whole row,
+ * which is why the rows are spelled out: vectors in arrays would be boxed. Nor is anything factored
+ * out: a helper that has been compiled on its own is not inlined any more, and its vectors would be
+ * boxed.
  */
 final class VectorProducts {
   private VectorProducts() {}
@@ -107,16 +108,17 @@ final class VectorProducts {
       a = w.mul(scale).fma(low, a);
       w =
           (FloatVector)
-              ByteVector.fromMemorySegment(B, data, at + 16, LITTLE_ENDIAN)
-                  .convertShape(B2F, F, 0);
+              ByteVector.fromMemorySegment(B, data, at + 16, LITTLE_ENDIAN).convertShape(B2F, F, 0);
       a = w.mul(scale).fma(high, a);
       w =
           (FloatVector)
-              ByteVector.fromMemorySegment(B, data, at + rowLength, LITTLE_ENDIAN).convertShape(B2F, F, 0);
+              ByteVector.fromMemorySegment(B, data, at + rowLength, LITTLE_ENDIAN)
+                  .convertShape(B2F, F, 0);
       b = w.mul(scale2).fma(low, b);
       w =
           (FloatVector)
-              ByteVector.fromMemorySegment(B, data, at + rowLength + 16, LITTLE_ENDIAN).convertShape(B2F, F, 0);
+              ByteVector.fromMemorySegment(B, data, at + rowLength + 16, LITTLE_ENDIAN)
+                  .convertShape(B2F, F, 0);
       b = w.mul(scale2).fma(high, b);
       at += blockLength;
       s += 4;
