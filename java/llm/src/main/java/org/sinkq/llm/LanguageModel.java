@@ -5,6 +5,7 @@ import static org.sinkq.InvalidArgumentException.require;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Collectors;
@@ -127,18 +128,40 @@ public final class LanguageModel implements AutoCloseable {
    */
   public float[][] forward(
       AttentionBackend backend, AttentionMetadata metadata, int[] tokens, int[] logitRows) {
+    return forward(List.of(new ForwardBatch(backend, metadata, tokens)), logitRows);
+  }
+
+  /**
+   * Runs one step on several backends, as to compare caches: each batch yields what it would yield
+   * alone, and the weights are read once.
+   *
+   * @param batches at least one; a backend may occur several times with different sequences
+   * @param logitRows rows whose logits are wanted, numbered over all batches in their order
+   * @return [logitRows, vocabulary], for the token that follows each row
+   * @throws org.sinkq.InvalidArgumentException if an argument does not fit, or a sequence would
+   *     exceed the model's context
+   * @throws org.sinkq.CapacityExhaustedException if a cache is full; all batches are rolled back
+   */
+  public float[][] forward(List<ForwardBatch> batches, int[] logitRows) {
     lock.lock();
     try {
       require(!closed, "model=closed, expected an open one");
-      check(backend, metadata, tokens, logitRows);
-      return decoder.forward(backend, metadata, tokens, logitRows);
+      require(!batches.isEmpty(), "batches=[], expected at least one");
+      int rows = 0;
+      for (ForwardBatch batch : batches) {
+        check(batch.backend(), batch.metadata(), batch.tokens());
+        rows += batch.rows();
+      }
+      for (int row : logitRows) {
+        require(row >= 0 && row < rows, "logitRows contains %d, expected 0 to %d", row, rows - 1);
+      }
+      return decoder.forward(batches, logitRows);
     } finally {
       lock.unlock();
     }
   }
 
-  private void check(
-      AttentionBackend backend, AttentionMetadata metadata, int[] tokens, int[] logitRows) {
+  private void check(AttentionBackend backend, AttentionMetadata metadata, int[] tokens) {
     ModelShape shape = backend.config().shape();
     require(
         shape.equals(attentionShape()),
@@ -158,9 +181,6 @@ public final class LanguageModel implements AutoCloseable {
           r,
           tokens[r],
           info.vocabularySize() - 1);
-    }
-    for (int row : logitRows) {
-      require(row >= 0 && row < rows, "logitRows contains %d, expected 0 to %d", row, rows - 1);
     }
     for (int s = 0; s < metadata.sequences().size(); s++) {
       int length = metadata.sequences().get(s).length();

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,7 @@ import org.sinkq.BackendConfig;
 import org.sinkq.CapacityExhaustedException;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 
@@ -98,6 +100,57 @@ class LanguageModelTest {
   }
 
   @Test
+  void batchesOfSeveralBackendsYieldWhatEachYieldsAlone() {
+    int[] first = tokens(6, 100);
+    int[] second = tokens(7, 70);
+    KvCacheSpec cache = KvCacheSpec.builder().codec(KvCodec.FP16).capacityTokens(300).build();
+    try (AttentionBackend dense =
+            AttentionBackends.open(BackendConfig.of(model.attentionShape(), cache));
+        KvSequence a = backend.newSequence();
+        KvSequence b = dense.newSequence();
+        KvSequence aAlone = backend.newSequence()) {
+      int[] all = IntStream.range(0, 170).toArray();
+      float[][] together =
+          model.forward(
+              List.of(
+                  new ForwardBatch(backend, AttentionMetadata.single(a, 100), first),
+                  new ForwardBatch(dense, AttentionMetadata.single(b, 70), second)),
+              all);
+      float[][] alone =
+          model.forward(
+              backend, AttentionMetadata.single(aAlone, 100), first, Arrays.copyOf(all, 100));
+      for (int r = 0; r < 100; r++) {
+        assertArrayEquals(alone[r], together[r], "row " + r);
+      }
+      b.truncate(0);
+      float[] last = prompt(model, dense, b, second);
+      assertArrayEquals(last, together[169]);
+    }
+  }
+
+  @Test
+  void aBatchThatFailsRollsTheOthersBack() {
+    KvCacheSpec cache = KvCacheSpec.builder().pageTokens(32).capacityTokens(64).build();
+    try (AttentionBackend small =
+            AttentionBackends.open(BackendConfig.of(model.attentionShape(), cache));
+        KvSequence a = backend.newSequence();
+        KvSequence b = small.newSequence()) {
+      int[] tokens = tokens(8, 250);
+      assertThrows(
+          CapacityExhaustedException.class,
+          () ->
+              model.forward(
+                  List.of(
+                      new ForwardBatch(backend, AttentionMetadata.single(a, 250), tokens),
+                      new ForwardBatch(small, AttentionMetadata.single(b, 250), tokens)),
+                  LAST));
+      assertEquals(0, a.length());
+      prompt(model, backend, a, tokens);
+      assertEquals(250, a.length());
+    }
+  }
+
+  @Test
   void resultsDoNotDependOnTheNumberOfThreads() {
     int[] prompt = tokens(3, 200);
     float[] expected;
@@ -158,6 +211,7 @@ class LanguageModelTest {
     assertRefused(
         "tokens[1]=50, expected 0 to 49",
         () -> model.forward(backend, two, new int[] {0, 50}, LAST));
+    assertRefused("batches=[], expected at least one", () -> model.forward(List.of(), LAST));
     assertRefused(
         "logitRows contains 2, expected 0 to 1",
         () -> model.forward(backend, two, new int[2], new int[] {0, 2}));

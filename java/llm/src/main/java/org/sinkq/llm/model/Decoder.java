@@ -1,10 +1,13 @@
 package org.sinkq.llm.model;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
-import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
+import org.sinkq.TensorView;
 import org.sinkq.concurrent.WorkerPool;
+import org.sinkq.llm.ForwardBatch;
 import org.sinkq.llm.gguf.GgufFile;
 import org.sinkq.llm.tensor.Kernels;
 import org.sinkq.llm.tensor.Linear;
@@ -14,6 +17,9 @@ import org.sinkq.llm.tensor.Products;
 public final class Decoder {
   /** Rows of a task that works row by row. */
   private static final int ROWS_PER_TASK = 8;
+
+  /** Rows whose logits are computed together: enough to read the output matrix seldom. */
+  private static final int LOGIT_ROWS = 64;
 
   private final ModelConfig config;
   private final ModelWeights weights;
@@ -51,48 +57,88 @@ public final class Decoder {
   /**
    * Runs a step; its arguments have been checked.
    *
-   * @param tokens [rows] token ids
+   * @param batches whose rows are numbered in their order
    * @param logitRows rows whose logits are wanted
    * @return [logitRows, vocabulary]
    */
-  public float[][] forward(
-      AttentionBackend backend, AttentionMetadata metadata, int[] tokens, int[] logitRows) {
-    int rows = tokens.length;
-    try (AttentionPlan plan = backend.plan(metadata)) {
+  public float[][] forward(List<ForwardBatch> batches, int[] logitRows) {
+    int rows = batches.stream().mapToInt(ForwardBatch::rows).sum();
+    List<Share> shares = new ArrayList<>(batches.size());
+    try {
       space.begin(rows);
-      rope.ensure(setPositions(metadata));
-      forRows(
-          rows,
-          r -> kernels.dequantize(weights.embedding(), tokens[r], space.x, r * config.width()));
+      int first = 0;
+      for (ForwardBatch batch : batches) {
+        shares.add(share(batch, first));
+        first += batch.rows();
+      }
+      rope.ensure(setPositions(batches));
+      embed(batches);
       for (int i = 0; i < weights.layers().size(); i++) {
         ModelWeights.Layer layer = weights.layers().get(i);
-        attend(plan, i, layer, rows);
+        attend(shares, i, layer, rows);
         feedForward(layer, rows);
       }
       float[][] logits = logits(logitRows);
-      plan.commit();
+      shares.forEach(share -> share.plan.commit());
       return logits;
+    } finally {
+      shares.forEach(share -> share.plan.close());
+    }
+  }
+
+  /** The plan of one batch, and its rows of the activations. */
+  private record Share(
+      AttentionPlan plan, TensorView q, TensorView k, TensorView v, TensorView out) {}
+
+  private Share share(ForwardBatch batch, int first) {
+    int rows = batch.rows();
+    int heads = config.shape().numQoHeads();
+    int kvHeads = config.shape().numKvHeads();
+    TensorView q = space.view(space.qkv[0], first, rows, heads);
+    TensorView k = space.view(space.qkv[1], first, rows, kvHeads);
+    TensorView v = space.view(space.qkv[2], first, rows, kvHeads);
+    TensorView out = space.view(space.attention, first, rows, heads);
+    return new Share(batch.backend().plan(batch.metadata()), q, k, v, out);
+  }
+
+  private void embed(List<ForwardBatch> batches) {
+    int first = 0;
+    for (ForwardBatch batch : batches) {
+      int from = first * config.width();
+      int[] tokens = batch.tokens();
+      forRows(
+          tokens.length,
+          r ->
+              kernels.dequantize(
+                  weights.embedding(), tokens[r], space.x, from + r * config.width()));
+      first += tokens.length;
     }
   }
 
   /** Returns one more than the highest position of the step. */
-  private int setPositions(AttentionMetadata metadata) {
+  private int setPositions(List<ForwardBatch> batches) {
     int end = 0;
-    for (int s = 0; s < metadata.sequences().size(); s++) {
-      int length = metadata.sequences().get(s).length();
-      for (int i = 0; i < metadata.rows(s); i++) {
-        space.position[metadata.firstRow(s) + i] = length + i;
+    int row = 0;
+    for (ForwardBatch batch : batches) {
+      AttentionMetadata metadata = batch.metadata();
+      for (int s = 0; s < metadata.sequences().size(); s++) {
+        int length = metadata.sequences().get(s).length();
+        for (int i = 0; i < metadata.rows(s); i++) {
+          space.position[row++] = length + i;
+        }
+        end = Math.max(end, length + metadata.rows(s));
       }
-      end = Math.max(end, length + metadata.rows(s));
     }
     return end;
   }
 
-  private void attend(AttentionPlan plan, int index, ModelWeights.Layer layer, int rows) {
+  private void attend(List<Share> shares, int index, ModelWeights.Layer layer, int rows) {
     norm(layer.attentionNorm(), rows);
     products.apply(layer.qkv(), space.normed, rows, space.qkv);
     forRows(rows, r -> turn(layer, r));
-    plan.run(index, space.queries, space.keys, space.values, space.attended);
+    for (Share share : shares) {
+      share.plan.run(index, share.q, share.k, share.v, share.out);
+    }
     addTo(layer.attentionOutput(), space.attention, rows);
   }
 
@@ -136,14 +182,27 @@ public final class Decoder {
   }
 
   private float[][] logits(int[] logitRows) {
-    int width = config.width();
-    float[][] logits = new float[logitRows.length][];
-    float[] row = new float[width];
-    for (int i = 0; i < logits.length; i++) {
-      kernels.rmsNorm(
-          space.x, logitRows[i] * width, width, weights.outputNorm(), config.normEpsilon(), row, 0);
-      logits[i] = new float[vocabulary()];
-      products.apply(weights.output(), row, 1, logits[i]);
+    float[][] logits = new float[logitRows.length][vocabulary()];
+    for (int first = 0; first < logits.length; first += LOGIT_ROWS) {
+      int from = first;
+      int rows = Math.min(LOGIT_ROWS, logits.length - first);
+      space.beginLogits(rows, vocabulary());
+      int width = config.width();
+      forRows(
+          rows,
+          r ->
+              kernels.rmsNorm(
+                  space.x,
+                  logitRows[from + r] * width,
+                  width,
+                  weights.outputNorm(),
+                  config.normEpsilon(),
+                  space.last,
+                  r * width));
+      products.apply(weights.output(), space.last, rows, space.logits);
+      for (int r = 0; r < rows; r++) {
+        System.arraycopy(space.logits, r * vocabulary(), logits[first + r], 0, vocabulary());
+      }
     }
     return logits;
   }

@@ -1,5 +1,7 @@
 package org.sinkq.llm.model;
 
+import java.lang.foreign.MemorySegment;
+import org.sinkq.DType;
 import org.sinkq.TensorView;
 
 /** The activations of a step; they grow to the longest step so far and are used again. */
@@ -28,16 +30,17 @@ final class Workspace {
   /** Position of each row. */
   int[] position;
 
-  TensorView queries;
-  TensorView keys;
-  TensorView values;
-  TensorView attended;
+  /** [logit rows, width] the normalized rows that the output matrix is applied to. */
+  float[] last = {};
+
+  /** [logit rows, vocabulary]. */
+  float[] logits = {};
 
   Workspace(ModelConfig config) {
     this.config = config;
   }
 
-  /** Makes room for a step and views of just its rows. */
+  /** Makes room for the rows of a step. */
   void begin(int rows) {
     int dim = config.shape().headDim();
     int heads = config.shape().numQoHeads();
@@ -55,9 +58,21 @@ final class Workspace {
       position = new int[rows];
       capacity = rows;
     }
-    queries = TensorView.of(qkv[0], rows, heads, dim);
-    keys = TensorView.of(qkv[1], rows, kvHeads, dim);
-    values = TensorView.of(qkv[2], rows, kvHeads, dim);
-    attended = TensorView.of(attention, rows, heads, dim);
+  }
+
+  /** Makes room for rows of logits. */
+  void beginLogits(int rows, int vocabulary) {
+    if (rows * config.width() > last.length) {
+      last = new float[rows * config.width()];
+      logits = new float[Math.multiplyExact(rows, vocabulary)];
+    }
+  }
+
+  /** A view of some rows of an array [rows, heads, headDim]. */
+  TensorView view(float[] array, int firstRow, int rows, int heads) {
+    int dim = config.shape().headDim();
+    MemorySegment all = MemorySegment.ofArray(array);
+    return TensorView.of(
+        all.asSlice((long) firstRow * heads * dim * Float.BYTES), DType.F32, rows, heads, dim);
   }
 }
