@@ -1,7 +1,6 @@
 package org.sinkq.cli;
 
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.sinkq.AttentionBackend;
@@ -49,11 +48,7 @@ final class GenerateCommand implements Runnable {
 
   @Mixin private PromptOptions prompt;
 
-  @Option(
-      names = "--model",
-      paramLabel = "FILE.gguf",
-      description = "Model to run (default: SmolLM2-135M-Instruct, fetched on first use).")
-  private Path modelFile;
+  @Mixin private ModelOption modelFile;
 
   @Option(
       names = "--chat",
@@ -106,7 +101,8 @@ final class GenerateCommand implements Runnable {
     PrintWriter err = spec.commandLine().getErr();
     try (Interrupt interrupt = new Interrupt();
         Progress progress = new Progress(err, environment.errIsTerminal());
-        LanguageModel model = LanguageModel.open(file(progress), engine.threads())) {
+        LanguageModel model =
+            LanguageModel.open(modelFile.file(models, progress), engine.threads())) {
       Tokenizer tokenizer = Tokenizer.of(model.file());
       int[] tokens = encode(model, tokenizer, text);
       int capacity = capacity(tokens.length, model.info().contextLength());
@@ -121,15 +117,6 @@ final class GenerateCommand implements Runnable {
         report(new GenerateReport(model.info(), settings, backend, result), err);
       }
     }
-  }
-
-  private Path file(Progress progress) {
-    if (modelFile != null) {
-      return modelFile;
-    }
-    Path fetched = models.ensure(progress);
-    progress.close();
-    return fetched;
   }
 
   private int[] encode(LanguageModel model, Tokenizer tokenizer, String text) {

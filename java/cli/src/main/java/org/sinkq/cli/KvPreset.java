@@ -9,33 +9,39 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** The caches that {@code --kv} names. */
+@SuppressWarnings("ImmutableEnumChecker") // A SinkPolicy is a record of plain values.
 enum KvPreset {
   /** Dense binary16. */
-  FP16("fp16", KvCodec.FP16, 32, false),
+  FP16("fp16", KvCodec.FP16, 128, 32, SinkPolicy.NONE),
   /** 4 bits with sink tracking. */
-  INT4("int4", KvCodec.INT4, 32, true),
+  INT4("int4", KvCodec.INT4, 128, 32, SinkPolicy.DEFAULT),
   /** KIVI (arXiv 2402.02750): 2 bits, a window of 128, no sinks. */
-  KIVI2("kivi2", KvCodec.INT2, 128, false),
+  KIVI2("kivi2", KvCodec.INT2, 128, 128, SinkPolicy.NONE),
+  /** KIVI with pages of 32 tokens, its headline setting. */
+  KIVI2_G32("kivi2-g32", KvCodec.INT2, 32, 128, SinkPolicy.NONE),
   /** The published setting of SinkQ. */
-  SINKQ2("sinkq2", KvCodec.INT2, 32, true);
-
-  /** Tokens of a page unless {@code --page} says otherwise. */
-  static final int PAGE_TOKENS = 128;
+  SINKQ2("sinkq2", KvCodec.INT2, 128, 32, SinkPolicy.DEFAULT);
 
   private final String label;
   private final KvCodec codec;
+  private final int pageTokens;
   private final int windowTokens;
-  private final boolean tracked;
+  private final SinkPolicy sinks;
 
-  KvPreset(String label, KvCodec codec, int windowTokens, boolean tracked) {
+  KvPreset(String label, KvCodec codec, int pageTokens, int windowTokens, SinkPolicy sinks) {
     this.label = label;
     this.codec = codec;
+    this.pageTokens = pageTokens;
     this.windowTokens = windowTokens;
-    this.tracked = tracked;
+    this.sinks = sinks;
   }
 
   KvCodec codec() {
     return codec;
+  }
+
+  int pageTokens() {
+    return pageTokens;
   }
 
   int windowTokens() {
@@ -43,13 +49,18 @@ enum KvPreset {
   }
 
   SinkPolicy sinks() {
-    return tracked ? SinkPolicy.DEFAULT : SinkPolicy.NONE;
+    return sinks;
   }
 
   /** As on the command line. */
   @Override
   public String toString() {
     return label;
+  }
+
+  /** The names of all, for messages. */
+  static String names() {
+    return Arrays.stream(values()).map(KvPreset::toString).collect(Collectors.joining(", "));
   }
 
   /** From the command line; picocli's own would list the names in capitals. */
@@ -61,9 +72,7 @@ enum KvPreset {
           return preset;
         }
       }
-      String known =
-          Arrays.stream(values()).map(KvPreset::toString).collect(Collectors.joining(", "));
-      throw new TypeConversionException("'" + value + "', expected one of " + known);
+      throw new TypeConversionException("'" + value + "', expected one of " + names());
     }
   }
 }

@@ -26,7 +26,7 @@ record KvSettings(KvPreset preset, int page, int window, int pool, int spill) {
    * @throws InvalidArgumentException naming the option that does not fit
    */
   static KvSettings of(KvPreset preset, Integer page, Integer window, Integer pool, Integer spill) {
-    int p = page == null ? KvPreset.PAGE_TOKENS : page;
+    int p = page == null ? preset.pageTokens() : page;
     require(p == 32 || p == 64 || p == 128, "--page=%d, expected 32, 64 or 128", p);
     int w = window == null ? preset.windowTokens() : window;
     require(w >= 0 && w <= 4096, "--window=%d, expected 0 to 4096", w);

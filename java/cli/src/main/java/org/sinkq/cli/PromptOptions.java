@@ -2,12 +2,6 @@ package org.sinkq.cli;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -53,21 +47,9 @@ final class PromptOptions {
     if (prompt != null) {
       return prompt;
     }
-    String name = file.equals(STDIN) ? "stdin" : file;
-    try {
-      byte[] bytes = file.equals(STDIN) ? readStdin() : Files.readAllBytes(Path.of(file));
-      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      if (text.isEmpty()) {
-        throw new CommandException(name + ": the prompt is empty, expected a text");
-      }
-      return text;
-    } catch (NoSuchFileException e) {
-      throw new CommandException(name + ": no such file, expected one with the prompt", e);
-    } catch (CharacterCodingException e) {
-      throw new CommandException(name + ": is not UTF-8, expected a text in UTF-8", e);
-    } catch (IOException e) {
-      throw new CommandException(name + ": cannot be read (" + e.getMessage() + ")", e);
-    }
+    return file.equals(STDIN)
+        ? TextFile.read("stdin", "the prompt", PromptOptions::readStdin)
+        : TextFile.read(file, "the prompt");
   }
 
   private static byte[] readStdin() throws IOException {

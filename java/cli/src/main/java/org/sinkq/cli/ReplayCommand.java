@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -77,7 +76,7 @@ final class ReplayCommand implements Runnable {
   public void run() {
     KvSettings settings = kv.settings();
     engine.check();
-    checkTarget();
+    OutputFile.check(out, "OUT");
     PrintWriter stdout = spec.commandLine().getOut();
     try (Trace trace = Trace.open(in);
         Arena arena = Arena.ofShared()) {
@@ -110,20 +109,6 @@ final class ReplayCommand implements Runnable {
         print(stdout, trace.shape(), tokens, settings, result);
       }
       stdout.flush();
-    }
-  }
-
-  /** Finds out before the work whether its result has a place to go. */
-  private void checkTarget() {
-    Path folder = out.toAbsolutePath().getParent();
-    if (folder == null || !Files.isDirectory(folder)) {
-      throw new CommandException(out + ": no such folder, expected an existing one for OUT");
-    }
-    if (Files.isDirectory(out)) {
-      throw new CommandException(out + ": is a folder, expected the name of a file for OUT");
-    }
-    if (!Files.isWritable(folder)) {
-      throw new CommandException(out + ": cannot write to its folder, expected a writable one");
     }
   }
 

@@ -53,6 +53,7 @@ final class Sinkq implements Runnable {
     Sinkq sinkq = new Sinkq();
     CommandLine line = new CommandLine(sinkq);
     line.addSubcommand(new GenerateCommand(environment, models));
+    line.addSubcommand(new EvalCommand(environment, models));
     line.addSubcommand(new ReplayCommand(environment));
     line.addSubcommand(new DoctorCommand(models));
     line.addSubcommand(new CommandLine(new ModelsCommand(environment, models)));

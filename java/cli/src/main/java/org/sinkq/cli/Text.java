@@ -1,5 +1,6 @@
 package org.sinkq.cli;
 
+import java.util.List;
 import java.util.Locale;
 import org.sinkq.EngineStatus;
 
@@ -32,5 +33,24 @@ final class Text {
   /** Name of an engine, what it runs on, and why it was taken. */
   static String engine(EngineStatus engine) {
     return engine.name() + " (" + engine.description() + "), " + engine.reason();
+  }
+
+  /** Rows of cells in columns: the first is text, the others are numbers. */
+  static String table(List<List<String>> rows) {
+    int[] width = new int[rows.getFirst().size()];
+    for (List<String> row : rows) {
+      for (int i = 0; i < width.length; i++) {
+        width[i] = Math.max(width[i], row.get(i).length());
+      }
+    }
+    StringBuilder text = new StringBuilder();
+    for (List<String> row : rows) {
+      for (int i = 0; i < width.length; i++) {
+        String gap = " ".repeat(width[i] - row.get(i).length());
+        text.append(i == 0 ? row.get(i) + gap : "  " + gap + row.get(i));
+      }
+      text.append(System.lineSeparator());
+    }
+    return text.toString();
   }
 }

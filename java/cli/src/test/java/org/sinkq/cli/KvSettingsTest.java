@@ -29,6 +29,12 @@ final class KvSettingsTest {
         SinkPolicy.NONE,
         "kivi2: 2 bit, page 128, window 128, pool 0, spill 0");
     check(
+        KvPreset.KIVI2_G32,
+        KvCodec.INT2,
+        128,
+        SinkPolicy.NONE,
+        "kivi2-g32: 2 bit, page 32, window 128, pool 0, spill 0");
+    check(
         KvPreset.SINKQ2,
         KvCodec.INT2,
         32,
@@ -42,7 +48,7 @@ final class KvSettingsTest {
     KvCacheSpec spec = settings.spec(1000, KvSettings.FIRST_SINK_LAYER);
     assertEquals(new LayerSpec(codec, sinks), spec.layer(2), preset.toString());
     assertEquals(SinkPolicy.NONE, spec.layer(1).sinks(), preset.toString());
-    assertEquals(128, spec.pageTokens());
+    assertEquals(preset == KvPreset.KIVI2_G32 ? 32 : 128, spec.pageTokens());
     assertEquals(window, spec.windowTokens(), preset.toString());
     assertEquals(1000, spec.capacityTokens());
     assertEquals(text, settings.describe());

@@ -28,6 +28,7 @@ final class SinkqTest {
       strings = {
         "",
         "generate",
+        "eval",
         "replay",
         "doctor",
         "models",
@@ -50,8 +51,8 @@ final class SinkqTest {
   void misuseIsOneLineAndExitCode2() {
     check("sinkq: a command is missing; see 'sinkq --help'");
     check(
-        "sinkq: 'bogus' is no command, expected one of generate, replay, doctor, models,"
-            + " completion; see 'sinkq --help'",
+        "sinkq: 'bogus' is no command, expected one of generate, eval, replay, doctor,"
+            + " models, completion; see 'sinkq --help'",
         "bogus");
     check(
         "sinkq: Unknown option: '--paje=64', did you mean --page?; see 'sinkq replay --help'",
@@ -71,8 +72,8 @@ final class SinkqTest {
         "--page",
         "x");
     check(
-        "sinkq: Invalid value for option '--kv': 'fp8', expected one of fp16, int4, kivi2, sinkq2;"
-            + " see 'sinkq replay --help'",
+        "sinkq: Invalid value for option '--kv': 'fp8', expected one of fp16, int4, kivi2,"
+            + " kivi2-g32, sinkq2; see 'sinkq replay --help'",
         "replay",
         "in",
         "out",
