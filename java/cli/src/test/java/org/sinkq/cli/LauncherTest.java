@@ -206,12 +206,24 @@ final class LauncherTest {
         jdks.resolve("jdk-25/bin/java"), "#!/bin/sh\necho 'sinkq: no network' >&3; exit 1\n");
     Run run = run(Map.of(), "test", "-pl", "java/core");
     assertEquals(0, run.code(), run.err());
-    assertTrue(run.out().contains("verify -Dsinkq.excludedTags=model"), run.out());
+    assertTrue(run.out().contains("verify -Dsinkq.excludedTags=docker,model"), run.out());
     assertTrue(run.out().contains(" -pl java/core\n"), run.out());
     assertTrue(
-        run.out().contains("sinkq: tests passed; tags not run: model (no model, see above)"),
+        run.out()
+            .contains(
+                "sinkq: tests passed; tags not run: docker (docker/test runs them), model (no model, see above)"),
         run.out());
     assertEquals("sinkq: no network\n", run.err());
+  }
+
+  @Test
+  void execRunsAProgramWithTheJdkAndTheMavenThatWereFound() throws Exception {
+    jdk("jdk-25", "25");
+    maven("echo \"mvn $*\"");
+    Run run = run(Map.of(), "exec", "bash", "-c", "echo \"$JAVA_HOME\"; mvn a; exit 5");
+    assertEquals(5, run.code(), run.err());
+    assertEquals(jdks.resolve("jdk-25") + "\nmvn a\n", run.out());
+    assertEquals("", run.err());
   }
 
   @Test
