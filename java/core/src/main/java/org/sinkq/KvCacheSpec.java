@@ -14,6 +14,7 @@ import java.util.Map;
 public final class KvCacheSpec {
   private final int pageTokens;
   private final int windowTokens;
+  private final int valueGroup;
   private final long capacityBytes;
   private final int capacityTokens;
   private final int maxSequences;
@@ -33,6 +34,10 @@ public final class KvCacheSpec {
         "windowTokens=%d, expected 0 to 4096",
         b.windowTokens);
     require(
+        b.valueGroup == 32 || b.valueGroup == 64 || b.valueGroup == 128,
+        "valueGroup=%d, expected 32, 64 or 128",
+        b.valueGroup);
+    require(
         b.maxSequences > 0 && b.maxSequences <= 1 << 20,
         "maxSequences=%d, expected 1 to 1048576",
         b.maxSequences);
@@ -44,6 +49,7 @@ public final class KvCacheSpec {
     require(b.firstSinkLayer >= 0, "firstSinkLayer=%d, expected 0 or more", b.firstSinkLayer);
     pageTokens = b.pageTokens;
     windowTokens = b.windowTokens;
+    valueGroup = b.valueGroup;
     capacityBytes = b.capacityBytes;
     capacityTokens = b.capacityTokens;
     maxSequences = b.maxSequences;
@@ -67,6 +73,11 @@ public final class KvCacheSpec {
   /** Recent tokens that always stay in full precision. */
   public int windowTokens() {
     return windowTokens;
+  }
+
+  /** Channels of a value that share a scale, at most. */
+  public int valueGroup() {
+    return valueGroup;
   }
 
   /**
@@ -114,6 +125,7 @@ public final class KvCacheSpec {
   public static final class Builder {
     private int pageTokens = 128;
     private int windowTokens = 32;
+    private int valueGroup = 128;
     private long capacityBytes;
     private int capacityTokens;
     private int maxSequences = 1;
@@ -134,6 +146,15 @@ public final class KvCacheSpec {
     /** Recent tokens that always stay in full precision. */
     public Builder windowTokens(int tokens) {
       windowTokens = tokens;
+      return this;
+    }
+
+    /**
+     * Channels of a value that share a scale, at most: 32, 64 or 128. Below 128 the head dimension
+     * must be a multiple of 32, and not every engine has it.
+     */
+    public Builder valueGroup(int channels) {
+      valueGroup = channels;
       return this;
     }
 

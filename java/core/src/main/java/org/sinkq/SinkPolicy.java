@@ -13,8 +13,20 @@ import static org.sinkq.InvalidArgumentException.require;
  *
  * @param poolTokens capacity of the pool, 0 to 31; 0 switches tracking off
  * @param spillTokens capacity of the spill area, 0 to 224
+ * @param selection which tokens the pool holds
  */
-public record SinkPolicy(int poolTokens, int spillTokens) {
+public record SinkPolicy(int poolTokens, int spillTokens, Selection selection) {
+  /** What makes a token a sink. */
+  public enum Selection {
+    /** The smallest L1 norm of its key, tracked as the text grows. */
+    SMALLEST_KEYS,
+    /**
+     * Its place at the beginning of the sequence, as in StreamingLLM (arXiv 2309.17453): a baseline
+     * to compare with. Not every engine has it.
+     */
+    FIRST_TOKENS
+  }
+
   /** No tracking: whole pages are quantized. */
   public static final SinkPolicy NONE = new SinkPolicy(0, 0);
 
@@ -30,6 +42,16 @@ public record SinkPolicy(int poolTokens, int spillTokens) {
         poolTokens > 0 || spillTokens == 0,
         "spillTokens=%d with poolTokens=0, expected spillTokens=0 where nothing is tracked",
         spillTokens);
+  }
+
+  /** The tokens with the smallest keys. */
+  public SinkPolicy(int poolTokens, int spillTokens) {
+    this(poolTokens, spillTokens, Selection.SMALLEST_KEYS);
+  }
+
+  /** The first {@code tokens} tokens of a sequence and no others. */
+  public static SinkPolicy first(int tokens) {
+    return new SinkPolicy(tokens, 0, Selection.FIRST_TOKENS);
   }
 
   /** Dense rows that a KV head reserves for pool and spill. */

@@ -60,6 +60,7 @@ class ValidationTest {
         "spillTokens=2 with poolTokens=0, expected spillTokens=0 where nothing is tracked",
         () -> new SinkPolicy(0, 2));
     all.put("pageTokens=16, expected 32, 64 or 128", () -> spec().pageTokens(16).build());
+    all.put("valueGroup=48, expected 32, 64 or 128", () -> spec().valueGroup(48).build());
     all.put("windowTokens=-1, expected 0 to 4096", () -> spec().windowTokens(-1).build());
     all.put("maxSequences=0, expected 1 to 1048576", () -> spec().maxSequences(0).build());
     all.put(

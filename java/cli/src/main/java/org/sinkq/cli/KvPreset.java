@@ -12,27 +12,37 @@ import picocli.CommandLine.TypeConversionException;
 @SuppressWarnings("ImmutableEnumChecker") // A SinkPolicy is a record of plain values.
 enum KvPreset {
   /** Dense binary16. */
-  FP16("fp16", KvCodec.FP16, 128, 32, SinkPolicy.NONE),
+  FP16("fp16", KvCodec.FP16, 128, 32, 128, SinkPolicy.NONE),
   /** 4 bits with sink tracking. */
-  INT4("int4", KvCodec.INT4, 128, 32, SinkPolicy.DEFAULT),
+  INT4("int4", KvCodec.INT4, 128, 32, 128, SinkPolicy.DEFAULT),
   /** KIVI (arXiv 2402.02750): 2 bits, a window of 128, no sinks. */
-  KIVI2("kivi2", KvCodec.INT2, 128, 128, SinkPolicy.NONE),
-  /** KIVI with pages of 32 tokens, its headline setting. */
-  KIVI2_G32("kivi2-g32", KvCodec.INT2, 32, 128, SinkPolicy.NONE),
+  KIVI2("kivi2", KvCodec.INT2, 128, 128, 128, SinkPolicy.NONE),
+  /** KIVI with groups of 32 tokens and of 32 channels, its headline setting. */
+  KIVI2_G32("kivi2-g32", KvCodec.INT2, 32, 128, 32, SinkPolicy.NONE),
+  /** 2 bits with the first four tokens of a text in full precision in every layer. */
+  FIRST4("first4", KvCodec.INT2, 128, 32, 128, SinkPolicy.first(4)),
   /** The published setting of SinkQ. */
-  SINKQ2("sinkq2", KvCodec.INT2, 128, 32, SinkPolicy.DEFAULT);
+  SINKQ2("sinkq2", KvCodec.INT2, 128, 32, 128, SinkPolicy.DEFAULT);
 
   private final String label;
   private final KvCodec codec;
   private final int pageTokens;
   private final int windowTokens;
+  private final int valueGroup;
   private final SinkPolicy sinks;
 
-  KvPreset(String label, KvCodec codec, int pageTokens, int windowTokens, SinkPolicy sinks) {
+  KvPreset(
+      String label,
+      KvCodec codec,
+      int pageTokens,
+      int windowTokens,
+      int valueGroup,
+      SinkPolicy sinks) {
     this.label = label;
     this.codec = codec;
     this.pageTokens = pageTokens;
     this.windowTokens = windowTokens;
+    this.valueGroup = valueGroup;
     this.sinks = sinks;
   }
 
@@ -48,8 +58,17 @@ enum KvPreset {
     return windowTokens;
   }
 
+  int valueGroup() {
+    return valueGroup;
+  }
+
   SinkPolicy sinks() {
     return sinks;
+  }
+
+  /** Whether its sinks are the first tokens, whatever their keys. */
+  boolean keepsFirstTokens() {
+    return sinks.selection() == SinkPolicy.Selection.FIRST_TOKENS;
   }
 
   /** As on the command line. */

@@ -38,12 +38,18 @@ record KvSettings(KvPreset preset, int page, int window, int pool, int spill) {
         "--pool=%d with --kv %s, expected a quantized cache: sinks are exact in a dense one",
         poolTokens,
         preset);
-    int spillTokens = spill == null ? defaultSpill(poolTokens) : spill;
+    int spillTokens =
+        spill == null ? preset.keepsFirstTokens() ? 0 : defaultSpill(poolTokens) : spill;
     require(spillTokens >= 0 && spillTokens <= 224, "--spill=%d, expected 0 to 224", spillTokens);
     require(
         poolTokens > 0 || spillTokens == 0,
         "--spill=%d without a pool, expected --pool 1 or more, or no --spill",
         spillTokens);
+    require(
+        spillTokens == 0 || !preset.keepsFirstTokens(),
+        "--spill=%d with --kv %s, expected none: its tokens never leave the pool",
+        spillTokens,
+        preset);
     return new KvSettings(preset, p, w, poolTokens, spillTokens);
   }
 
@@ -62,8 +68,9 @@ record KvSettings(KvPreset preset, int page, int window, int pool, int spill) {
         .codec(preset.codec())
         .pageTokens(page)
         .windowTokens(window)
-        .sinks(new SinkPolicy(pool, spill))
-        .firstSinkLayer(firstSinkLayer)
+        .valueGroup(preset.valueGroup())
+        .sinks(new SinkPolicy(pool, spill, preset.sinks().selection()))
+        .firstSinkLayer(preset.keepsFirstTokens() ? 0 : firstSinkLayer)
         .capacityTokens(capacityTokens)
         .build();
   }

@@ -51,7 +51,7 @@ final class EvalCommandTest {
     assertTrue(lines.get(2).matches("kv +bits +ppl +vs fp16 +mean KL +p99 KL +top-1"), run.out());
     assertTrue(lines.get(3).matches("fp16 +16\\.00 .* \\+0\\.00 % .* 100\\.00 %"), run.out());
     assertTrue(lines.get(4).matches("sinkq2 +2\\.38 .*"), run.out());
-    assertTrue(lines.get(5).matches("kivi2-g32 +2\\.76 .*"), run.out());
+    assertTrue(lines.get(5).matches("kivi2-g32 +3\\.01 .*"), run.out());
     assertTrue(lines.get(6).matches("sinkq2:pool=0:page=64 +2\\.50 .*"), run.out());
     assertEquals(7, lines.size(), run.out());
   }
@@ -109,7 +109,7 @@ final class EvalCommandTest {
       delimiter = '|',
       value = {
         "--kv=fp8|Invalid value for option '--kv' (KIND[:NAME=N...]): 'fp8', expected one of fp16,"
-            + " int4, kivi2, kivi2-g32, sinkq2",
+            + " int4, kivi2, kivi2-g32, first4, sinkq2",
         "--kv=sinkq2:pol=3|Invalid value for option '--kv' (KIND[:NAME=N...]): 'sinkq2:pol=3':"
             + " pol=3, expected one of page=N, window=N, pool=N, spill=N",
         "--kv=sinkq2:pool=x|Invalid value for option '--kv' (KIND[:NAME=N...]): 'sinkq2:pool=x':"

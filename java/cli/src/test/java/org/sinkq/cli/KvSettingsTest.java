@@ -34,6 +34,11 @@ final class KvSettingsTest {
         128,
         SinkPolicy.NONE,
         "kivi2-g32: 2 bit, page 32, window 128, pool 0, spill 0");
+    assertEquals(
+        new LayerSpec(KvCodec.INT2, SinkPolicy.first(4)),
+        KvSettings.of(KvPreset.FIRST4, null, null, null, null).spec(9, 2).layer(0));
+    assertEquals(
+        32, KvSettings.of(KvPreset.KIVI2_G32, null, null, null, null).spec(9, 2).valueGroup());
     check(
         KvPreset.SINKQ2,
         KvCodec.INT2,
@@ -79,6 +84,7 @@ final class KvSettingsTest {
         "SINKQ2|-|-|-|225|--spill=225, expected 0 to 224",
         "FP16|-|-|3|-"
             + "|--pool=3 with --kv fp16, expected a quantized cache: sinks are exact in a dense one",
+        "FIRST4|-|-|-|4|--spill=4 with --kv first4, expected none: its tokens never leave the pool",
         "KIVI2|-|-|-|4|--spill=4 without a pool, expected --pool 1 or more, or no --spill",
         "SINKQ2|-|-|0|4|--spill=4 without a pool, expected --pool 1 or more, or no --spill",
       })

@@ -206,9 +206,10 @@ public final class SinkTable {
     if (isFrozen(head)) {
       return;
     }
+    boolean byPosition = policy.selection() == SinkPolicy.Selection.FIRST_TOKENS;
     int pool = collectPool(head, picks);
     for (int i = 0; i < count; i++) {
-      pool = offer(picks, pool, i, scores[i]);
+      pool = offer(picks, pool, i, byPosition ? base + i : scores[i]);
     }
     int leaving = poolSize(head);
     for (int i = 0; i < pool; i++) {

@@ -1,5 +1,7 @@
 package org.sinkq.layout;
 
+import static org.sinkq.InvalidArgumentException.require;
+
 import org.sinkq.KvCacheSpec;
 import org.sinkq.LayerSpec;
 import org.sinkq.ModelShape;
@@ -19,6 +21,7 @@ public final class CacheGeometry {
   private final ModelShape shape;
   private final int pageTokens;
   private final int windowTokens;
+  private final int valueGroup;
   private final LayerSpec[] layers;
   private final int[] trackedIndex;
   private final int trackedLayers;
@@ -29,6 +32,7 @@ public final class CacheGeometry {
     this.shape = shape;
     pageTokens = spec.pageTokens();
     windowTokens = spec.windowTokens();
+    valueGroup = valueGroup(shape.headDim(), spec.valueGroup());
     layers = new LayerSpec[shape.numLayers()];
     trackedIndex = new int[layers.length];
     int tracked = 0;
@@ -111,12 +115,33 @@ public final class CacheGeometry {
     return flushedPages(0, tokens);
   }
 
+  private static int valueGroup(int headDim, int most) {
+    if (most == MAX_VALUE_GROUP) {
+      return headDim / ((headDim + most - 1) / most);
+    }
+    int group = most;
+    while (group > 0 && headDim % group != 0) {
+      group -= BLOCK_TOKENS;
+    }
+    require(
+        group > 0,
+        "valueGroup=%d with headDim=%d, expected a head dimension that is a multiple of 32",
+        most,
+        headDim);
+    return group;
+  }
+
   /**
-   * Channels that share one scale of a value: the largest divisor of headDim that is at most 128.
+   * Channels that share one scale of a value: the largest divisor of headDim that is at most 128,
+   * or what the cache's settings allow; then it is a multiple of 32.
    */
   public int valueGroup() {
-    int parts = (shape.headDim() + MAX_VALUE_GROUP - 1) / MAX_VALUE_GROUP;
-    return shape.headDim() / parts;
+    return valueGroup;
+  }
+
+  /** Whether values are grouped as every engine can: by {@link #MAX_VALUE_GROUP} at most. */
+  public boolean hasUsualValueGroup() {
+    return valueGroup == valueGroup(shape.headDim(), MAX_VALUE_GROUP);
   }
 
   /** Scales of one token's value. */

@@ -6,7 +6,7 @@
  *   R    recent tokens, always dense           any number
  *   ring token slots of a window               R + G in whole blocks of 32; position p is in slot p mod ring
  *   P, A slots of pool and spill               per tracked KV head
- *   value group                                largest divisor of D that is at most 128
+ *   value group                                largest divisor of D that is at most 128, or fewer if asked for
  *
  *   trackedHead(layer, head)                   row of a sink table; layers without tracking have none
  *   flushedPages(window, rows)                 (window + rows - R) / G, the pages that a step fills

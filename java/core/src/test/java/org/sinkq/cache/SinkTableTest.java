@@ -27,6 +27,17 @@ class SinkTableTest {
   }
 
   @Test
+  void firstTokensStayWhateverTheirScores() {
+    SinkPolicy first = SinkPolicy.first(2);
+    SinkTable table = new SinkTable(first, 1);
+    for (int base = 0; base < 8; base += 4) {
+      table.select(0, base, new long[] {9, 8, 1, 2}, 4, new SinkJournal(), new SinkPicks(first));
+      assertArrayEquals(new int[] {0, 1}, table.positions(0));
+      assertFalse(table.isFrozen(0));
+    }
+  }
+
+  @Test
   void spillFullThenFrozenThenThawedByTruncation() {
     SinkTable table = new SinkTable(new SinkPolicy(2, 2), 1);
     select(table, 0, 10, 11, 99, 99);

@@ -1,10 +1,12 @@
 package org.sinkq.layout;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
@@ -28,6 +30,29 @@ class CacheGeometryTest {
   void valueGroupIsTheLargestDivisorUpTo128(int dim, int group, int groups) {
     assertEquals(group, geometry(dim, 128, 32).valueGroup());
     assertEquals(groups, geometry(dim, 128, 32).valueGroups());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"64, 32, 32", "64, 64, 64", "96, 64, 32", "192, 64, 64", "256, 32, 32"})
+  void valueGroupCanBeSmallerInMultiplesOf32(int dim, int most, int group) {
+    CacheGeometry geometry =
+        new CacheGeometry(
+            ModelShape.of(1, 1, 1, dim),
+            KvCacheSpec.builder().valueGroup(most).capacityTokens(1).build());
+    assertEquals(group, geometry.valueGroup());
+    assertEquals(dim / group, geometry.valueGroups());
+    assertEquals(dim == 64 && most == 64, geometry.hasUsualValueGroup());
+  }
+
+  @Test
+  void smallValueGroupsNeedAHeadDimensionThatTheyDivide() {
+    KvCacheSpec spec = KvCacheSpec.builder().valueGroup(64).capacityTokens(1).build();
+    assertEquals(
+        "valueGroup=64 with headDim=80, expected a head dimension that is a multiple of 32",
+        assertThrows(
+                InvalidArgumentException.class,
+                () -> new CacheGeometry(ModelShape.of(1, 1, 1, 80), spec))
+            .getMessage());
   }
 
   @ParameterizedTest

@@ -15,9 +15,10 @@ final class Quantization {
   /**
    * Quantizes a group of tokens, or stores it as it is where the codec is dense.
    *
+   * @param group channels of a value that share a scale
    * @param masked tokens that live in pool or spill: no part of a key channel's range, codes 0
    */
-  static PageImage page(KvCodec codec, List<Token> tokens, boolean[] masked) {
+  static PageImage page(KvCodec codec, int group, List<Token> tokens, boolean[] masked) {
     int count = tokens.size();
     float[][] keys = tokens.stream().map(Token::key).toArray(float[][]::new);
     float[][] values = tokens.stream().map(Token::value).toArray(float[][]::new);
@@ -53,7 +54,6 @@ final class Quantization {
         keyCodes[t][d] = masked[t] ? 0 : code(keys[t][d], keyScale[d], keyMin[d], levels);
       }
     }
-    int group = valueGroup(dim);
     float[][] valueScale = new float[count][dim / group];
     float[][] valueMin = new float[count][dim / group];
     for (int t = 0; t < count; t++) {
@@ -81,15 +81,6 @@ final class Quantization {
         valueMin,
         decode(keyCodes, t -> keyScale, t -> keyMin, 1),
         decode(valueCodes, t -> valueScale[t], t -> valueMin[t], group));
-  }
-
-  /** The largest divisor of {@code dim} that is at most 128. */
-  private static int valueGroup(int dim) {
-    int group = 128;
-    while (dim % group != 0) {
-      group--;
-    }
-    return group;
   }
 
   private static byte code(float x, float scale, float min, int levels) {

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import org.sinkq.LayerSpec;
+import org.sinkq.SinkPolicy;
 import org.sinkq.engine.PageImage;
 import org.sinkq.layout.CacheGeometry;
 
@@ -149,14 +150,18 @@ public final class ReferenceHead {
       for (int t = 0; t < size; t++) {
         masked[t] = pool.contains(group.get(t));
       }
-      pages.add(new Page(Quantization.page(spec.codec(), group, masked), masked));
+      pages.add(
+          new Page(Quantization.page(spec.codec(), geometry.valueGroup(), group, masked), masked));
     }
   }
 
   private void select(List<Token> flushed) {
     List<Token> candidates = new ArrayList<>(pool);
     candidates.addAll(flushed);
-    candidates.sort(POOL_ORDER);
+    candidates.sort(
+        spec.sinks().selection() == SinkPolicy.Selection.FIRST_TOKENS
+            ? Comparator.comparingInt(Token::position)
+            : POOL_ORDER);
     List<Token> best = candidates.subList(0, spec.sinks().poolTokens());
     List<Token> leaving = new ArrayList<>(pool);
     leaving.removeAll(best);

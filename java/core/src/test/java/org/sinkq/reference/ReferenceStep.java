@@ -109,7 +109,10 @@ final class ReferenceStep implements EngineStep {
       System.arraycopy(masked, p * size, pageMask, 0, size);
       engine.head(share.layer, share.head).pages[newPages[p]] =
           Quantization.page(
-              engine.codec(share.layer), window.subList(p * size, (p + 1) * size), pageMask);
+              engine.codec(share.layer),
+              engine.geometry.valueGroup(),
+              window.subList(p * size, (p + 1) * size),
+              pageMask);
     }
   }
 

@@ -3,6 +3,7 @@ package org.sinkq.cuda;
 import static org.sinkq.InvalidArgumentException.require;
 
 import org.sinkq.KvCodec;
+import org.sinkq.SinkPolicy;
 import org.sinkq.cache.SinkTable;
 import org.sinkq.layout.CacheGeometry;
 
@@ -46,7 +47,7 @@ final class CudaLayout {
   final long headBytes;
 
   CudaLayout(CacheGeometry geometry, int layer) {
-    this(geometry, layer, checked(geometry.layer(layer).codec(), layer));
+    this(geometry, layer, checked(geometry, layer));
   }
 
   private CudaLayout(CacheGeometry geometry, int layer, KvCodec codec) {
@@ -78,11 +79,20 @@ final class CudaLayout {
     headBytes = blocks * denseBlock + (sinkSlots > 0 ? (long) ringTokens * Long.BYTES : 0);
   }
 
-  private static KvCodec checked(KvCodec codec, int layer) {
+  private static KvCodec checked(CacheGeometry geometry, int layer) {
+    KvCodec codec = geometry.layer(layer).codec();
     require(
         codec != KvCodec.FP32,
         "codec of layer %d=FP32, expected FP16, INT4 or INT2 for the cuda engine",
         layer);
+    require(
+        geometry.hasUsualValueGroup(),
+        "valueGroup=%d, expected 128 (the default) for the cuda engine",
+        geometry.valueGroup());
+    require(
+        geometry.sinks().selection() == SinkPolicy.Selection.SMALLEST_KEYS,
+        "selection of sinks=%s, expected SMALLEST_KEYS for the cuda engine",
+        geometry.sinks().selection());
     return codec;
   }
 

@@ -13,6 +13,7 @@ import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
+import org.sinkq.SinkPolicy;
 import org.sinkq.layout.CacheGeometry;
 
 /** What the probe says, without a device. */
@@ -77,14 +78,25 @@ class CudaEngineProviderTest {
   }
 
   @Test
-  void fp32PagesAreRefused() {
-    KvCacheSpec spec = KvCacheSpec.builder().codec(1, KvCodec.FP32).capacityTokens(1000).build();
-    CacheGeometry geometry = new CacheGeometry(ModelShape.of(2, 4, 2, 64), spec);
+  void whatTheKernelsLackIsRefused() {
+    refuse(
+        "codec of layer 1=FP32, expected FP16, INT4 or INT2 for the cuda engine",
+        KvCacheSpec.builder().codec(1, KvCodec.FP32));
+    refuse(
+        "valueGroup=32, expected 128 (the default) for the cuda engine",
+        KvCacheSpec.builder().valueGroup(32));
+    refuse(
+        "selection of sinks=FIRST_TOKENS, expected SMALLEST_KEYS for the cuda engine",
+        KvCacheSpec.builder().sinks(SinkPolicy.first(4)).firstSinkLayer(0));
+  }
+
+  private static void refuse(String message, KvCacheSpec.Builder spec) {
+    CacheGeometry geometry =
+        new CacheGeometry(ModelShape.of(2, 4, 2, 64), spec.capacityTokens(1000).build());
     InvalidArgumentException e =
         assertThrows(
             InvalidArgumentException.class, () -> new CudaEngineProvider().footprint(geometry));
-    assertEquals(
-        "codec of layer 1=FP32, expected FP16, INT4 or INT2 for the cuda engine", e.getMessage());
+    assertEquals(message, e.getMessage());
   }
 
   @Test
