@@ -3,6 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include "params.cuh"
+#include "ptx.cuh"
 
 namespace sinkq {
 
@@ -24,6 +25,12 @@ __device__ __forceinline__ float load(const Tensor& x, int64_t index) {
   }
 }
 
+// Rounded to bf16, in the lower half.
+__device__ __forceinline__ uint32_t bf16_bits(float value) {
+  uint32_t bits = __float_as_uint(value);
+  return (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+}
+
 __device__ __forceinline__ void store(const Tensor& x, int64_t index, float value) {
   switch (x.dtype) {
     case F32:
@@ -32,12 +39,15 @@ __device__ __forceinline__ void store(const Tensor& x, int64_t index, float valu
     case F16:
       reinterpret_cast<__half*>(x.data)[index] = __float2half_rn(value);
       break;
-    default: {
-      uint32_t bits = __float_as_uint(value);
-      reinterpret_cast<uint16_t*>(x.data)[index] =
-          static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
+    default:
+      reinterpret_cast<uint16_t*>(x.data)[index] = static_cast<uint16_t>(bf16_bits(value));
   }
+}
+
+// Two neighbouring elements of a type of 16 bits, the first at a multiple of 4 bytes.
+__device__ __forceinline__ void store_pair(const Tensor& x, int64_t index, float first, float second) {
+  uint32_t bits = x.dtype == F16 ? pack_halves(first, second) : bf16_bits(first) | bf16_bits(second) << 16;
+  *reinterpret_cast<uint32_t*>(x.data + 2 * index) = bits;
 }
 
 }  // namespace sinkq

@@ -36,9 +36,9 @@ struct Sequence {
   int padding;
 };
 
-// A block of the attention kernel: a range of units for some columns of one KV head. Units of a
+// A block of attend: a range of units for some columns of one KV head. Units of a
 // sequence are its pages, then blocks of 16 sink slots, then blocks of 16 window tokens; columns are
-// its query rows times the query heads of a group.
+// its query rows times the query heads of a group. A block of prefill takes all units.
 struct Item {
   int sequence;
   int head;
@@ -71,7 +71,7 @@ struct Params {
   unsigned long long* error;  // smallest code of a key or value that fp16 cannot hold
   Tensor q, k, v, out;
   int sequence_table;  // plan index of the sequences
-  int item_table;      // plan index of the items
+  int item_table;      // plan index of the items of attend
   int page_list;       // plan index of (sequence, index) pairs, one for each page to be filled
   int layer;
   int kv_heads;
@@ -84,6 +84,8 @@ struct Params {
   int tracked_head;    // row of the sink table of KV head 0
   int tracked_heads;   // rows of a sink table
   int sliding_window;  // 0: none
+  int bits;            // of a stored element: 2, 4 or 16
+  int prompt_table;    // plan index of the items of prefill
   float scale_log2;    // softmax scale times log2 e
   float soft_cap_log2; // soft cap times log2 e; 0: none
 };

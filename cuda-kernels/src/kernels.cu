@@ -4,6 +4,7 @@
 #include "layout.cuh"
 #include "names.cuh"
 #include "pack.cuh"
+#include "prefill.cuh"
 #include "rows.cuh"
 #include "select.cuh"
 
@@ -61,6 +62,11 @@ ATTEND(4, q4_g128_c8, 128, true)
 ATTEND(16, f16_c8, 16, true)
 #endif
 
+extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
+    NAME(prefill_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::prefill<HEAD_DIM>(p);
+}
+
 // What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
 #define SIZES(bits)                                                                                     \
   sinkq::page_bytes(bits, HEAD_DIM, 32), sinkq::page_bytes(bits, HEAD_DIM, 64), sinkq::page_bytes(bits, HEAD_DIM, 128)
@@ -72,6 +78,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::attend_shared<2, HEAD_DIM, 128, false>(), sinkq::attend_shared<4, HEAD_DIM, 32, false>(),
     sinkq::attend_shared<4, HEAD_DIM, 64, false>(), sinkq::attend_shared<4, HEAD_DIM, 128, false>(),
     sinkq::attend_shared<16, HEAD_DIM, 16, false>(),
+    sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};

@@ -13,7 +13,7 @@ final class CudaKernels {
   /** Threads of a block of {@code append}, {@code select} and {@code reopen}: one warp. */
   static final int WARP = 32;
 
-  /** Threads of a block of {@code attend}. */
+  /** Threads of a block of {@code attend} and {@code prefill}. */
   static final int ATTEND_THREADS = 128;
 
   /** Threads of a block of {@code pack}. */
@@ -105,6 +105,11 @@ final class CudaKernels {
     String page = layout.isQuantized() ? "_g" + layout.pageTokens : "";
     return function(
         "attend_" + codec(layout) + page + "_c" + columns, layout.attendShared(columns));
+  }
+
+  /** The kernel of sequences with many columns; its shared memory depends on the queries' type. */
+  CudaDevice.Function prefill() {
+    return function("prefill", CudaLayout.prefillShared(headDim, true));
   }
 
   CudaDevice.Function pack(CudaLayout layout) {

@@ -125,6 +125,21 @@ final class CudaLayout {
     return WARPS * Math.max(keys + values, columns * (headDim + 3) * Float.BYTES);
   }
 
+  /** Columns that a block of {@code prefill} takes. */
+  static int prefillColumns(int headDim) {
+    return headDim <= 128 ? 128 : 64;
+  }
+
+  /**
+   * Dynamic shared memory of a block of {@code prefill}.
+   *
+   * @param rests whether queries have second parts, because fp16 cannot hold them
+   */
+  static int prefillShared(int headDim, boolean rests) {
+    int rows = prefillColumns(headDim) * (rests ? 2 : 1) + (headDim <= 128 ? 128 : 64);
+    return rows * headDim * Short.BYTES;
+  }
+
   /** Dynamic shared memory of a block of {@code pack}. */
   int packShared() {
     return isQuantized() ? 2 * (headDim + 2) * pageTokens + 8 * (headDim + 2 * pageTokens) + 16 : 0;

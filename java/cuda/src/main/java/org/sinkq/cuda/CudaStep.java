@@ -6,6 +6,7 @@ import static org.sinkq.InvalidArgumentException.require;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.sinkq.DType;
 import org.sinkq.TensorView;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.cache.StepPlan;
@@ -117,6 +118,7 @@ final class CudaStep implements EngineStep {
             .set(Long8.PLAN, plan.device())
             .set(Int4.SEQUENCE_TABLE, 0)
             .set(Int4.ITEM_TABLE, items[layer].offset())
+            .set(Int4.PROMPT_TABLE, tables.prompts().offset())
             .set(Int4.PAGE_LIST, tables.pageList());
     staged.bind(parameters, layer);
     return parameters;
@@ -146,7 +148,7 @@ final class CudaStep implements EngineStep {
   private void queue(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     engine.staging.bind(bind(layer), q, k, v, out);
     append(layer);
-    attend(layer);
+    attend(layer, q.dtype());
     engine.staging.fetch(q, k, v, out);
     flush(layer);
   }
@@ -163,17 +165,29 @@ final class CudaStep implements EngineStep {
         layer);
   }
 
-  /** Queues the attention. */
-  void attend(int layer) {
-    CudaLayout layout = engine.layouts[layer];
-    engine.launch(
-        engine.kernels.attend(layout, columns[layer]),
-        items[layer].count(),
-        1,
-        1,
-        CudaKernels.ATTEND_THREADS,
-        layout.attendShared(columns[layer]),
-        layer);
+  /** Queues the attention; the type of q is that of the bound one. */
+  void attend(int layer, DType type) {
+    if (items[layer].count() > 0) {
+      CudaLayout layout = engine.layouts[layer];
+      engine.launch(
+          engine.kernels.attend(layout, columns[layer]),
+          items[layer].count(),
+          1,
+          1,
+          CudaKernels.ATTEND_THREADS,
+          layout.attendShared(columns[layer]),
+          layer);
+    }
+    if (tables.prompts().count() > 0) {
+      engine.launch(
+          engine.kernels.prefill(),
+          tables.prompts().count(),
+          1,
+          1,
+          CudaKernels.ATTEND_THREADS,
+          CudaLayout.prefillShared(engine.geometry.shape().headDim(), type == DType.F32),
+          layer);
+    }
   }
 
   /** Queues what the pages that fill need. */

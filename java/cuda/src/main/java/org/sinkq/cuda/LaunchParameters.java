@@ -17,13 +17,14 @@ import org.sinkq.DType;
  *        sinks, sinks stride, picks, partials, counters, error        (15 longs)
  *   120  q, k, v, out: address, token stride, head stride, type       (16 longs)
  *   248  sequence table, item table, page list, layer, KV heads, group, page tokens, ring tokens,
- *        sink slots, pool, spill, tracked head, tracked heads, sliding window  (14 ints)
- *   304  softmax scale, soft cap, both for base 2                     (2 floats)
+ *        sink slots, pool, spill, tracked head, tracked heads, sliding window, bits, prompt table
+ *                                                                   (16 ints)
+ *   312  softmax scale, soft cap, both for base 2                     (2 floats)
  * </pre>
  */
 final class LaunchParameters {
-  static final int LENGTH = 312;
-  static final int FLOATS_OFFSET = 304;
+  static final int LENGTH = 320;
+  static final int FLOATS_OFFSET = 312;
 
   /** Pointers and strides, with their byte offsets. */
   enum Long8 {
@@ -65,7 +66,9 @@ final class LaunchParameters {
     SPILL_TOKENS(288),
     TRACKED_HEAD(292),
     TRACKED_HEADS(296),
-    SLIDING_WINDOW(300);
+    SLIDING_WINDOW(300),
+    BITS(304),
+    PROMPT_TABLE(308);
 
     private final int offset;
 

@@ -16,13 +16,21 @@ import org.sinkq.layout.CacheGeometry;
  *   sequences [n][16] | page ids | (sequence, index) of every page to be filled | items [..][12] ...
  * </pre>
  *
- * <p>Items are cut so that every block of one full wave gets about the same number of units, and no
- * block spans two sequences. Layers that differ in their units (dense or quantized pages, sinks or
- * none) have item tables of their own.
+ * <p>Sequences with few columns (query row, query head of a group) go to {@code attend}: its items
+ * are cut so that every block of one full wave gets about the same number of units, and no block
+ * spans two sequences. Layers that differ in their units (dense or quantized pages, sinks or none)
+ * have item tables of their own. Sequences with many columns, prompts, go to {@code prefill}: an
+ * item for every so many columns, the same in all layers.
  */
 final class StepTables {
   static final int SEQUENCE_INTS = 16;
   static final int ITEM_INTS = 12;
+
+  /** Beyond this many columns of a sequence, which {@code attend} takes 4 or 8 at a time. */
+  private static final int MOST_ATTEND_COLUMNS = 32;
+
+  /** Up to this many rows, those of a speculating decoder, ranges of pages have to be cut. */
+  private static final int MOST_ATTEND_ROWS = 8;
 
   /** An item table. */
   record Items(int offset, int count) {}
@@ -41,6 +49,7 @@ final class StepTables {
   private int keptBlocks;
   private int longestAppend;
   private int mostColumns;
+  private final Items prompts;
 
   StepTables(List<SequenceStep> sequences, CacheGeometry geometry, byte[] sinkSides) {
     this.sequences = sequences;
@@ -85,8 +94,9 @@ final class StepTables {
         keptBlocks = Math.addExact(keptBlocks, Math.multiplyExact(heads, tail));
       }
       longestAppend = Math.max(longestAppend, staged ? step.windowTokens() : step.rows());
-      mostColumns =
-          Math.max(mostColumns, Math.multiplyExact(step.rows(), geometry.shape().groupSize()));
+      if (!isPrompt(step)) {
+        mostColumns = Math.max(mostColumns, columns(step));
+      }
     }
     pageList = length;
     for (int i = 0; i < sequences.size(); i++) {
@@ -96,6 +106,39 @@ final class StepTables {
         newPages++;
       }
     }
+    prompts = promptItems();
+  }
+
+  private int columns(SequenceStep step) {
+    return Math.multiplyExact(step.rows(), geometry.shape().groupSize());
+  }
+
+  private boolean isPrompt(SequenceStep step) {
+    return step.rows() > MOST_ATTEND_ROWS && columns(step) > MOST_ATTEND_COLUMNS;
+  }
+
+  /** Items of {@code prefill}, the last rows, which see the most, first. */
+  private Items promptItems() {
+    int offset = length;
+    int most = CudaLayout.prefillColumns(geometry.shape().headDim());
+    for (int i = 0; i < sequences.size(); i++) {
+      if (!isPrompt(sequences.get(i))) {
+        continue;
+      }
+      int all = columns(sequences.get(i));
+      for (int column = (all - 1) / most * most; column >= 0; column -= most) {
+        for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
+          addItem(i, head, column, Math.min(most, all - column));
+        }
+      }
+    }
+    return new Items(offset, (length - offset) / ITEM_INTS);
+  }
+
+  private void addItem(int... fields) {
+    ensure(ITEM_INTS);
+    System.arraycopy(fields, 0, words, length, fields.length);
+    length += ITEM_INTS;
   }
 
   private boolean isStaged(SequenceStep step) {
@@ -128,13 +171,16 @@ final class StepTables {
   }
 
   private int columnBlocks(SequenceStep step, Kind kind) {
-    return CudaLayout.ceilDiv(step.rows() * geometry.shape().groupSize(), kind.columns);
+    return CudaLayout.ceilDiv(columns(step), kind.columns);
   }
 
   /** Items if no block takes more than {@code most} units. */
   private long count(Kind kind, int most) {
     long count = 0;
     for (SequenceStep step : sequences) {
+      if (isPrompt(step)) {
+        continue;
+      }
       count += (long) columnBlocks(step, kind) * CudaLayout.ceilDiv(units(step, kind), most);
     }
     return count * geometry.shape().numKvHeads();
@@ -144,7 +190,7 @@ final class StepTables {
     int low = 1;
     int high = 1;
     for (SequenceStep step : sequences) {
-      high = Math.max(high, units(step, kind));
+      high = isPrompt(step) ? high : Math.max(high, units(step, kind));
     }
     while (low < high) {
       int middle = (low + high) >>> 1;
@@ -159,25 +205,26 @@ final class StepTables {
     int partial = 0;
     for (int i = 0; i < sequences.size(); i++) {
       SequenceStep step = sequences.get(i);
+      if (isPrompt(step)) {
+        continue;
+      }
       int units = units(step, kind);
       int splits = CudaLayout.ceilDiv(units, low);
-      int all = step.rows() * geometry.shape().groupSize();
+      int all = columns(step);
       for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
         for (int column = 0; column < all; column += kind.columns) {
           for (int split = 0; split < splits; split++) {
-            ensure(ITEM_INTS);
-            words[length++] = i;
-            words[length++] = head;
-            words[length++] = column;
-            words[length++] = Math.min(kind.columns, all - column);
-            words[length++] = (int) ((long) units * split / splits);
-            words[length++] = (int) ((long) units * (split + 1) / splits);
-            words[length++] = split;
-            words[length++] = splits;
-            words[length++] = counter;
-            words[length++] = partial;
-            words[length++] = 0;
-            words[length++] = 0;
+            addItem(
+                i,
+                head,
+                column,
+                Math.min(kind.columns, all - column),
+                (int) ((long) units * split / splits),
+                (int) ((long) units * (split + 1) / splits),
+                split,
+                splits,
+                counter,
+                partial);
           }
           if (splits > 1) {
             counter++;
@@ -223,7 +270,12 @@ final class StepTables {
     return longestAppend;
   }
 
-  /** Most columns of a sequence. */
+  /** Items of the sequences that go to {@code prefill}. */
+  Items prompts() {
+    return prompts;
+  }
+
+  /** Most columns of a sequence that goes to {@code attend}; 0 if none does. */
   int mostColumns() {
     return mostColumns;
   }

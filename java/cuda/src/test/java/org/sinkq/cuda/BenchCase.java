@@ -177,7 +177,7 @@ final class BenchCase implements AutoCloseable {
   /** Attention alone, a chain of launches. */
   double attendMicros() {
     CudaStep step = step(WINDOW);
-    double micros = time(step, step::attend);
+    double micros = time(step, layer -> step.attend(layer, DType.F16));
     step.rollback();
     return micros;
   }
@@ -190,7 +190,7 @@ final class BenchCase implements AutoCloseable {
             step,
             layer -> {
               step.append(layer);
-              step.attend(layer);
+              step.attend(layer, DType.F16);
             });
     step.rollback();
     return micros;

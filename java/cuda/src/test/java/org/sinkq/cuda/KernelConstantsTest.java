@@ -71,6 +71,8 @@ class KernelConstantsTest {
       }
     }
     expected.add(dense.attendShared(4));
+    expected.add(CudaLayout.prefillShared(headDim, false));
+    expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(LaunchParameters.LENGTH);
     expected.add(120);
     expected.add(248);

@@ -1,0 +1,527 @@
+// prefill: softmax(q K^T) V for sequences with many columns (query row, query head of the group), which
+// share what is read: a flash kernel whose tiles of tokens come from pages, sinks and window alike.
+//
+// Grid (items), 4 warps a block; an item is all tokens for up to COLUMNS columns of one KV head. Here the
+// columns are the rows of the products:
+//
+//   S [columns, tokens]   = Q K^T    Q is the A operand, K the B operand
+//   O [columns, channels] = P V      P is the A operand: accumulators of S in place
+//
+// The order of A's registers that rows are stored in serves as B's for two products of 8 tokens, or 8
+// channels: registers 0 and 2, and 1 and 3. Pages are expanded to that order in shared memory, keys as
+// two fp16 parts, so that logits lose nothing by it; values as one. Queries that fp16 cannot hold have
+// two parts as well.
+//
+//   shared memory   queries | keys of a tile | values of a tile, or its keys' second parts | queries' second parts
+//
+// A tile's values come while its logits are computed, the next one's keys with the weighted sum.
+#pragma once
+#include "elements.cuh"
+#include "layout.cuh"
+#include "params.cuh"
+#include "ptx.cuh"
+#include "sinks.cuh"
+#include "units.cuh"
+
+namespace sinkq {
+
+template <int D>
+struct PrefillShape {
+  static constexpr int C = D / TILE;
+  static constexpr int ROW_TILES = D <= 128 ? 2 : 1;  // 16 columns each, of a warp
+  static constexpr int WARP_COLUMNS = ROW_TILES * TILE;
+  static constexpr int COLUMNS = WARPS * WARP_COLUMNS;
+  static constexpr int TOKENS = D <= 128 ? 64 : 32;  // of a tile
+  static constexpr int BLOCKS = TOKENS / TILE;
+  static constexpr int QUERY_BYTES = COLUMNS * D * 2;
+  static constexpr int TILE_HALF = TOKENS * D * 2;  // keys or values of a tile
+  static constexpr int DENSE_BLOCK = 2 * dense_half(D);
+};
+
+// Dynamic shared memory of a block, if all query types fit into fp16.
+template <int D>
+__host__ __device__ constexpr int prefill_shared() {
+  return PrefillShape<D>::QUERY_BYTES + 2 * PrefillShape<D>::TILE_HALF;
+}
+
+template <int D>
+struct Prefill {
+  using S = PrefillShape<D>;
+  static constexpr int C = S::C;
+  static constexpr int M = S::ROW_TILES;
+  static constexpr int N = 2 * S::BLOCKS;  // groups of 8 tokens
+
+  const Params& p;
+  const Sequence& seq;
+  const Item& item;
+  const int warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  uint8_t* queries;
+  uint8_t* keys;
+  uint8_t* values;
+  uint8_t* query_rests;
+  int* positions;  // of the tile's tokens; FREE: none
+  float* factors;  // from q K^T to base-2 logits, by column
+  Window win;
+  int sink_tile;    // first tile of sinks
+  int window_tile;  // first tile of the window
+  int end_tile;
+  int lowest_all;    // first position that any column sees
+  int highest_all;   // last one
+  int highest_warp;  // of this warp's columns; -1: it has none
+
+  float factor[M][2];  // of columns g and g + 8 of a row tile
+  int column_position[M][2];
+  float max_[M][2];
+  float sum[M][2];
+  float out[M][2 * C][4];
+
+  __device__ Prefill(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared, int* positions,
+                     float* factors)
+      : p(p), seq(seq), item(item), positions(positions), factors(factors) {
+    queries = shared;
+    keys = queries + S::QUERY_BYTES;
+    values = keys + S::TILE_HALF;
+    query_rests = values + S::TILE_HALF;
+    win = window<S::DENSE_BLOCK>(p, seq, item.head);
+    highest_all = seq.length + (item.first_column + item.columns - 1) / p.group;
+    lowest_all = lowest(seq.length + item.first_column / p.group);
+    int first = warp * S::WARP_COLUMNS;
+    int last = min(first + S::WARP_COLUMNS, item.columns) - 1;
+    highest_warp = first < item.columns ? seq.length + (item.first_column + last) / p.group : -1;
+    sink_tile = ceil_div(seq.flushed, S::TOKENS);
+    window_tile = sink_tile + (seq.flushed == 0 ? 0 : ceil_div(p.sink_slots, S::TOKENS));
+    end_tile = window_tile + ceil_div(highest_all + 1 - seq.flushed, S::TOKENS);
+  }
+
+  __device__ __forceinline__ int lowest(int position) const {
+    return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
+  }
+
+  __device__ __forceinline__ bool visible(int tile) const {
+    if (tile >= window_tile) return seq.flushed + (tile - window_tile + 1) * S::TOKENS > lowest_all;
+    return tile >= sink_tile || (tile + 1) * S::TOKENS > lowest_all;
+  }
+
+  __device__ __forceinline__ int next(int tile) const {
+    while (tile < end_tile && !visible(tile)) tile++;
+    return tile;
+  }
+
+  __device__ __forceinline__ bool is_page(int tile) const { return p.bits < 16 && tile < sink_tile; }
+
+  __device__ __forceinline__ int column(int m, int h) const { return warp * S::WARP_COLUMNS + m * TILE + g + 8 * h; }
+
+  // Record of the page that a block of 16 positions is in, and its place there.
+  __device__ __forceinline__ const uint8_t* record(int block, int& in_page) const {
+    int blocks = p.page_tokens / TILE;
+    in_page = block % blocks;
+    int page = p.plan[seq.page_table + block / blocks];
+    return p.pages + (int64_t{page} * p.kv_heads + item.head) * page_bytes(p.bits, D, p.page_tokens);
+  }
+
+  // Block i of a tile of dense rows; beyond the last one, the last one again, because rows have to be finite.
+  __device__ __forceinline__ const uint8_t* dense_block(int tile, int i) const {
+    if (tile >= window_tile) {
+      int last = (seq.length + seq.rows - 1 - seq.flushed) / TILE;
+      int block = min((tile - window_tile) * S::BLOCKS + i, last);
+      return win.blocks + int64_t{win.slot(block * TILE) / TILE} * S::DENSE_BLOCK;
+    }
+    if (tile >= sink_tile) {
+      int block = min((tile - sink_tile) * S::BLOCKS + i, sink_blocks(p.sink_slots) - 1);
+      return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + block * S::DENSE_BLOCK;
+    }
+    int in_page;
+    const uint8_t* page = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
+    return page + in_page * S::DENSE_BLOCK;
+  }
+
+  // Begins to copy the keys (or values) of a tile of dense rows, a block for each warp, or part of one.
+  __device__ __forceinline__ void fetch(uint8_t* to, int tile, int half) const {
+    if (tile < end_tile && !is_page(tile)) {
+      int i = warp % S::BLOCKS;
+      const uint8_t* from = dense_block(tile, i) + half + lane * 16;
+      uint8_t* target = to + i * C * TILE_BYTES + lane * 16;
+#pragma unroll
+      for (int c = 0; c < C; c += WARPS / S::BLOCKS) {
+        int at = (c + warp / S::BLOCKS) * TILE_BYTES;
+        copy16_async(target + at, from + at);
+      }
+    }
+    commit_copies();
+  }
+
+  // Two codes at the lower end of their halves, times scale plus minimum.
+  static __device__ __forceinline__ float2 expand(uint32_t codes, uint32_t scale, uint32_t minimum) {
+    float2 s = __half22float2(*reinterpret_cast<const __half2*>(&scale));
+    float2 z = __half22float2(*reinterpret_cast<const __half2*>(&minimum));
+    float low = fmaf(static_cast<float>(codes & 0xFF), s.x, z.x);
+    float high = fmaf(static_cast<float>(codes >> 16), s.y, z.y);
+    // A code times a rounded scale can exceed fp16 by a little.
+    return {fminf(fmaxf(low, -65504.f), 65504.f), fminf(fmaxf(high, -65504.f), 65504.f)};
+  }
+
+  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null.
+  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, const uint8_t* codes, int j,
+                                         const uint8_t* parameters) const {
+    int positions_log = p.bits == 2 ? 3 : 2;
+    int shift = p.bits * (j & ((1 << positions_log) - 1));
+    uint32_t mask = ((1u << p.bits) - 1) * 0x10001u;
+    uint4 word = reinterpret_cast<const uint4*>(codes + (j >> positions_log) * TILE_BYTES)[lane];
+    uint4 par = reinterpret_cast<const uint4*>(parameters)[t];
+    float2 x[4] = {
+        expand(word.x >> shift & mask, par.y & 0x7FFF7FFF, par.x), expand(word.y >> shift & mask, par.y & 0x7FFF7FFF, par.x),
+        expand(word.z >> shift & mask, par.w & 0x7FFF7FFF, par.z), expand(word.w >> shift & mask, par.w & 0x7FFF7FFF, par.z)};
+    uint32_t high[4];
+    uint32_t rest[4];
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+      high[r] = pack_halves(x[r].x, x[r].y);
+      float2 back = __half22float2(*reinterpret_cast<const __half2*>(&high[r]));
+      rest[r] = pack_halves(x[r].x - back.x, x[r].y - back.y);
+    }
+    reinterpret_cast<uint4*>(to)[lane] = {high[0], high[1], high[2], high[3]};
+    if (rests != nullptr) reinterpret_cast<uint4*>(rests)[lane] = {rest[0], rest[1], rest[2], rest[3]};
+  }
+
+  // Expands the keys (or values) of a tile of pages, a block for each warp, or part of one.
+  __device__ void expand_page(int tile, bool of_values) const {
+    int i = warp % S::BLOCKS;
+    int token_tiles = p.page_tokens / TILE;
+    int in_page;
+    const uint8_t* codes = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
+    if (of_values) codes += key_half(p.bits, D, p.page_tokens);
+    const uint8_t* parameters = codes + code_bytes(p.bits, D, p.page_tokens);
+#pragma unroll 4
+    for (int c = warp / S::BLOCKS; c < C; c += WARPS / S::BLOCKS) {
+      int at = (i * C + c) * TILE_BYTES;
+      if (of_values) {
+        int group = c / (C / value_groups(D));
+        expand(values + at, nullptr, codes, in_page * C + c, parameters + (group * token_tiles + in_page) * PARAMETER_BYTES);
+      } else {
+        expand(keys + at, values + at, codes, c * token_tiles + in_page, parameters + c * PARAMETER_BYTES);
+      }
+    }
+  }
+
+  // Positions of a tile's tokens.
+  __device__ __forceinline__ void locate(int tile) const {
+    int token = threadIdx.x;
+    if (token >= S::TOKENS) return;
+    int position = FREE;
+    if (tile >= window_tile) {
+      position = seq.flushed + (tile - window_tile) * S::TOKENS + token;
+      if (position >= seq.length + seq.rows) position = FREE;
+    } else if (tile >= sink_tile) {
+      int slot = (tile - sink_tile) * S::TOKENS + token;
+      if (slot < p.sink_slots) position = sink_head(p, seq.slot, seq.sink_side, item.head).position[slot];
+    } else if (tile * S::TOKENS + token < seq.flushed) {
+      position = tile * S::TOKENS + token;
+      if (p.bits < 16) {
+        int in_page;
+        const uint8_t* page = record(position / TILE, in_page);
+        const uint8_t* parameters = page + key_half(p.bits, D, p.page_tokens) + code_bytes(p.bits, D, p.page_tokens);
+        int at = in_page * PARAMETER_BYTES + parameter_offset(token % TILE) + SCALE_OFFSET;
+        if (*reinterpret_cast<const uint16_t*>(parameters + at) & 0x8000) position = FREE;
+      }
+    }
+    positions[token] = position;
+  }
+
+  // Queries of this warp's columns into shared memory, normalized by a power of two to [0.5, 1) so that
+  // fp16 holds them.
+  template <DType TYPE>
+  __device__ void load_queries() const {
+    constexpr int PAIRS = ceil_div(D, 64);
+    constexpr int AT_ONCE = 4;
+    for (int first = 0; first < S::WARP_COLUMNS; first += AT_ONCE) {
+      float x[AT_ONCE][PAIRS][2] = {};
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; k++) {
+        int local = warp * S::WARP_COLUMNS + first + k;
+        if (local >= item.columns) continue;
+        int column = item.first_column + local;
+        int64_t at = (seq.first_row + column / p.group) * p.q.token_stride +
+                     (item.head * p.group + column % p.group) * p.q.head_stride;
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++) {
+          int d = i * 64 + 2 * lane;
+          if (d >= D) continue;
+          x[k][i][0] = load<TYPE>(p.q.data, at + d);
+          x[k][i][1] = load<TYPE>(p.q.data, at + d + 1);
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < AT_ONCE; k++) {
+        float largest = 0;
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++) largest = fmaxf(largest, fmaxf(fabsf(x[k][i][0]), fabsf(x[k][i][1])));
+#pragma unroll
+        for (int i = 16; i > 0; i /= 2) largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, i));
+        int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+        float normalize = __uint_as_float((253 - exponent) << 23);
+        int row = warp * S::WARP_COLUMNS + first + k;
+        if (lane == 0) factors[row] = __uint_as_float((exponent + 1) << 23) * p.scale_log2;
+#pragma unroll
+        for (int i = 0; i < PAIRS; i++) {
+          int d = i * 64 + 2 * lane;
+          if (d >= D) continue;
+          float low = x[k][i][0] * normalize;
+          float high = x[k][i][1] * normalize;
+          uint32_t halves = pack_halves(low, high);
+          int at = (row / TILE * C + d / TILE) * TILE_BYTES + tile_offset(row % TILE, d % TILE);
+          *reinterpret_cast<uint32_t*>(queries + at) = halves;
+          if (TYPE == F32) {
+            float2 back = __half22float2(*reinterpret_cast<const __half2*>(&halves));
+            *reinterpret_cast<uint32_t*>(query_rests + at) = pack_halves(low - back.x, high - back.y);
+          }
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void begin() {
+    if (p.q.dtype == F32) {
+      load_queries<F32>();
+    } else if (p.q.dtype == F16) {
+      load_queries<F16>();
+    } else {
+      load_queries<BF16>();
+    }
+    __syncwarp();
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        factor[m][h] = factors[column(m, h)];
+        column_position[m][h] = seq.length + (item.first_column + min(column(m, h), item.columns - 1)) / p.group;
+        max_[m][h] = -INFINITY;
+        sum[m][h] = 0;
+      }
+#pragma unroll
+      for (int c = 0; c < 2 * C; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) out[m][c][i] = 0;
+      }
+    }
+  }
+
+  // s[m][n][2 h + i]: column g + 8 h, token 8 n + 2 t + i.
+  __device__ __forceinline__ void logits(float (&s)[M][N][4], bool page) const {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int n = 0; n < N; n++) s[m][n][0] = s[m][n][1] = s[m][n][2] = s[m][n][3] = 0;
+    }
+    // The second parts first, queries' with first ones of keys and the other way round.
+    bool rests = p.q.dtype == F32;
+#pragma unroll 1
+    for (int pass = (rests ? 0 : 1); pass < 3; pass++) {
+      if (pass == 1 && !page) continue;
+      const uint4* q = reinterpret_cast<const uint4*>(pass == 0 ? query_rests : queries) + warp * M * C * 32 + lane;
+      const uint4* k = reinterpret_cast<const uint4*>(pass == 1 ? values : keys) + lane;
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+        uint4 a[M];
+#pragma unroll
+        for (int m = 0; m < M; m++) a[m] = q[(m * C + c) * 32];
+#pragma unroll
+        for (int i = 0; i < S::BLOCKS; i++) {
+          uint4 b = k[(i * C + c) * 32];
+#pragma unroll
+          for (int m = 0; m < M; m++) {
+            mma(s[m][2 * i], a[m].x, a[m].y, a[m].z, a[m].w, b.x, b.z);
+            mma(s[m][2 * i + 1], a[m].x, a[m].y, a[m].z, a[m].w, b.y, b.w);
+          }
+        }
+      }
+    }
+  }
+
+  // Hides what a column does not see.
+  __device__ __forceinline__ void hide(float (&s)[M][N][4]) const {
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+      int2 at = *reinterpret_cast<const int2*>(positions + 8 * n + 2 * t);
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          int last = column_position[m][h];
+          int first = lowest(last);
+          if (at.x < first || at.x > last) s[m][n][2 * h] = -INFINITY;
+          if (at.y < first || at.y > last) s[m][n][2 * h + 1] = -INFINITY;
+        }
+      }
+    }
+  }
+
+  // Products to capped base-2 logits.
+  __device__ __forceinline__ void cap(float (&s)[M][N][4]) const {
+    float twice_inverse = __fdividef(2 * 1.44269504f, p.soft_cap_log2);
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int n = 0; n < N; n++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          float y = exp2_fast(s[m][n][i] * factor[m][i / 2] * twice_inverse);
+          s[m][n][i] = p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
+        }
+      }
+    }
+  }
+
+  // Logits to weights; what has been summed so far is adapted to the new maximum.
+  __device__ __forceinline__ void weigh(float (&s)[M][N][4]) {
+    float alpha[M][2];
+    bool same = true;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float f = p.soft_cap_log2 == 0 ? factor[m][h] : 1;
+        float top = -INFINITY;
+#pragma unroll
+        for (int n = 0; n < N; n++) top = fmaxf(top, fmaxf(s[m][n][2 * h], s[m][n][2 * h + 1]));
+        top = fmaxf(top, __shfl_xor_sync(~0u, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(~0u, top, 2));
+        top = fmaxf(top * f, max_[m][h]);
+        float safe = top == -INFINITY ? 0 : top;
+        alpha[m][h] = exp2_fast(max_[m][h] - safe);
+        same = same && max_[m][h] == top;
+        max_[m][h] = top;
+        float total = 0;
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+#pragma unroll
+          for (int i = 0; i < 2; i++) {
+            float& x = s[m][n][2 * h + i];
+            x = exp2_fast(fmaf(x, f, -safe));
+            total += x;
+          }
+        }
+        sum[m][h] = fmaf(sum[m][h], alpha[m][h], total);
+      }
+    }
+    if (__all_sync(~0u, same)) return;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int c = 0; c < 2 * C; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) out[m][c][i] *= alpha[m][i / 2];
+      }
+    }
+  }
+
+  __device__ __forceinline__ void add_values(const float (&s)[M][N][4]) {
+    const uint4* v = reinterpret_cast<const uint4*>(values) + lane;
+#pragma unroll
+    for (int i = 0; i < S::BLOCKS; i++) {
+      uint32_t a[M][4];
+#pragma unroll
+      for (int m = 0; m < M; m++) {
+        a[m][0] = pack_halves(s[m][2 * i][0], s[m][2 * i][1]);
+        a[m][1] = pack_halves(s[m][2 * i][2], s[m][2 * i][3]);
+        a[m][2] = pack_halves(s[m][2 * i + 1][0], s[m][2 * i + 1][1]);
+        a[m][3] = pack_halves(s[m][2 * i + 1][2], s[m][2 * i + 1][3]);
+      }
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+        uint4 b = v[(i * C + c) * 32];
+#pragma unroll
+        for (int m = 0; m < M; m++) {
+          mma(out[m][2 * c], a[m][0], a[m][1], a[m][2], a[m][3], b.x, b.z);
+          mma(out[m][2 * c + 1], a[m][0], a[m][1], a[m][2], a[m][3], b.y, b.w);
+        }
+      }
+    }
+  }
+
+  __device__ void run() {
+    int tile = next(0);
+    fetch(keys, tile, 0);
+    begin();
+    while (tile < end_tile) {
+      int following = next(tile + 1);
+      bool page = is_page(tile);
+      int first = seq.flushed + (tile - window_tile) * S::TOKENS;
+      // Every token is seen by every column: later ones only by later rows.
+      bool whole = tile >= window_tile && first + S::TOKENS - 1 <= seq.length + item.first_column / p.group &&
+                   first >= lowest(highest_all);
+      bool active = tile >= window_tile ? first <= highest_warp : highest_warp >= 0;
+      wait_copies<0>();
+      __syncthreads();
+      if (page) {
+        expand_page(tile, false);
+      } else {
+        fetch(values, tile, dense_half(D));
+      }
+      if (!whole) locate(tile);
+      if (page) __syncthreads();
+      float s[M][N][4];
+      if (active) logits(s, page);
+      wait_copies<0>();
+      __syncthreads();
+      fetch(keys, following, 0);
+      if (page) {
+        expand_page(tile, true);
+        __syncthreads();
+      }
+      if (active) {
+        if (p.soft_cap_log2 != 0) cap(s);
+        if (!whole) hide(s);
+        weigh(s);
+        add_values(s);
+      }
+      tile = following;
+    }
+    write();
+  }
+
+  __device__ __forceinline__ void write() {
+    bool pairs = p.out.dtype != F32 && ((p.out.token_stride | p.out.head_stride) & 1) == 0 &&
+                 (reinterpret_cast<uintptr_t>(p.out.data) & 3) == 0;
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float total = sum[m][h];
+        total += __shfl_xor_sync(~0u, total, 1);
+        total += __shfl_xor_sync(~0u, total, 2);
+        float norm = 1 / total;
+        if (column(m, h) >= item.columns) continue;
+        int c = item.first_column + column(m, h);
+        int64_t at = (seq.first_row + c / p.group) * p.out.token_stride +
+                     (item.head * p.group + c % p.group) * p.out.head_stride + 2 * t;
+#pragma unroll
+        for (int n = 0; n < 2 * C; n++) {
+          float low = out[m][n][2 * h] * norm;
+          float high = out[m][n][2 * h + 1] * norm;
+          if (pairs) {
+            store_pair(p.out, at + 8 * n, low, high);
+          } else {
+            store(p.out, at + 8 * n, low);
+            store(p.out, at + 8 * n + 1, high);
+          }
+        }
+      }
+    }
+  }
+};
+
+template <int D>
+__device__ void prefill(const Params& p) {
+  using S = PrefillShape<D>;
+  extern __shared__ __align__(128) uint8_t shared[];
+  __shared__ __align__(8) int positions[S::TOKENS];
+  __shared__ float factors[S::COLUMNS];
+  const Item& item = reinterpret_cast<const Item*>(p.plan + p.prompt_table)[blockIdx.x];
+  Prefill<D> a(p, sequence(p, item.sequence), item, shared, positions, factors);
+  a.run();
+}
+
+}  // namespace sinkq
