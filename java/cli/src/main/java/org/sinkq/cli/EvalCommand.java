@@ -42,7 +42,8 @@ final class EvalCommand implements Runnable {
 
   @Spec private CommandSpec spec;
   @Mixin private ModelOption modelFile;
-  @Mixin private EvalText text;
+  @Mixin private TextOptions text;
+  @Mixin private WindowOptions window;
   @Mixin private KvList kv;
   @Mixin private NeedleOptions needle;
   @Mixin private EngineOptions engine;
@@ -66,6 +67,7 @@ final class EvalCommand implements Runnable {
     List<KvList.Named> kinds = kv.kinds();
     engine.check();
     text.check();
+    window.check();
     needle.check();
     if (report != null) {
       OutputFile.check(report, "--report");
@@ -79,14 +81,14 @@ final class EvalCommand implements Runnable {
         LanguageModel model =
             LanguageModel.open(modelFile.file(models, progress), engine.threads())) {
       Tokenizer tokenizer = Tokenizer.of(model.file());
-      EvalText.Source source = text.tokens(model, tokenizer, content, engine, progress);
+      TextOptions.Source source = text.tokens(model, tokenizer, content, engine, progress);
       int modelContext = model.info().contextLength();
       int exact =
           kinds.stream().mapToInt(k -> contender(model, k, 1).exactTokens()).max().orElse(0);
-      List<Window> windows = text.windows(source, modelContext, exact);
+      List<Window> windows = window.windows(source, modelContext, exact);
       Passkey passkey = new Passkey(tokenizer, source.prefix());
       List<Passkey.Cell> cells =
-          needle.cells(passkey.overhead(), text.context(source, modelContext));
+          needle.cells(passkey.overhead(), window.context(source, modelContext));
       int longest = windows.stream().mapToInt(w -> w.tokens().length).max().orElse(0);
       int capacity = Math.max(longest, needle.longest(cells));
       List<Contender> contenders =

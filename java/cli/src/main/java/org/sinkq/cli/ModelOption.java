@@ -12,6 +12,11 @@ final class ModelOption {
       description = "Model to run (default: SmolLM2-135M-Instruct, fetched on first use).")
   private Path file;
 
+  /** Whether the user has named one. */
+  boolean isGiven() {
+    return file != null;
+  }
+
   /** The file that was named, or the default model's. */
   Path file(ModelStore models, Progress progress) {
     if (file != null) {

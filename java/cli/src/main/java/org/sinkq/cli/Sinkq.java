@@ -54,6 +54,7 @@ final class Sinkq implements Runnable {
     CommandLine line = new CommandLine(sinkq);
     line.addSubcommand(new GenerateCommand(environment, models));
     line.addSubcommand(new EvalCommand(environment, models));
+    line.addSubcommand(new AnalyzeCommand(environment, models));
     line.addSubcommand(new ReplayCommand(environment));
     line.addSubcommand(new DoctorCommand(models));
     line.addSubcommand(new CommandLine(new ModelsCommand(environment, models)));

@@ -2,12 +2,13 @@
  * The {@code sinkq} command.
  *
  * <pre>
- *   Main ──► Sinkq (picocli) ──► generate │ eval │ replay │ doctor │ models │ completion
- *              │                    │        │       │        │        │
- *   Environment: variables,         │        │       │        │        └─► cli.models   fetch, verify
- *   properties, terminals           │        │       │        └─► AttentionBackends.probe
- *                                   │        │       └─► cli.replay   one layer from a trace
- *                                   │        └─► cli.eval ──► cli.report   caches compared, on one page
+ *   Main ──► Sinkq (picocli) ──► generate │ eval │ analyze │ replay │ doctor │ models │ completion
+ *              │                    │        │      │         │        │        │
+ *   Environment: variables,         │        │      │         │        │        └─► cli.models   fetch, verify
+ *   properties, terminals           │        │      │         │        └─► AttentionBackends.probe
+ *                                   │        │      │         └─► cli.replay    one layer from a trace
+ *                                   │        │      └─► cli.analyze ──┐  keys and sinks
+ *                                   │        └─► cli.eval ────────────┴─► cli.report   one HTML file
  *                                   └─► org.sinkq.llm   a whole model
  *
  *   stdout  results: text, tables, or with --json machine-readable lines only

@@ -29,6 +29,7 @@ final class SinkqTest {
         "",
         "generate",
         "eval",
+        "analyze",
         "replay",
         "doctor",
         "models",
@@ -51,8 +52,8 @@ final class SinkqTest {
   void misuseIsOneLineAndExitCode2() {
     check("sinkq: a command is missing; see 'sinkq --help'");
     check(
-        "sinkq: 'bogus' is no command, expected one of generate, eval, replay, doctor,"
-            + " models, completion; see 'sinkq --help'",
+        "sinkq: 'bogus' is no command, expected one of generate, eval, analyze, replay,"
+            + " doctor, models, completion; see 'sinkq --help'",
         "bogus");
     check(
         "sinkq: Unknown option: '--paje=64', did you mean --page?; see 'sinkq replay --help'",

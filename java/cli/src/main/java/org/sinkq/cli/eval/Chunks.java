@@ -19,7 +19,7 @@ import org.sinkq.KvCacheSpec;
  *     first step (or more)   a step     a step          each may be cut anywhere
  * </pre>
  */
-final class Chunks {
+public final class Chunks {
   private Chunks() {}
 
   /**
@@ -28,7 +28,7 @@ final class Chunks {
    * @param end of the text
    * @param maxRows most tokens of a step
    */
-  static int next(List<Contender> contenders, int position, int end, int maxRows) {
+  public static int next(List<Contender> contenders, int position, int end, int maxRows) {
     int next = Math.min(end, position + maxRows);
     for (Contender contender : contenders) {
       if (contender.isQuantized()) {

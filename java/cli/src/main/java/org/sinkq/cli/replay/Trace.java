@@ -139,15 +139,18 @@ public final class Trace implements AutoCloseable {
     return shape;
   }
 
-  TensorView q(int first, int rows) {
+  /** Queries of some tokens. */
+  public TensorView q(int first, int rows) {
     return rows(q, first, rows);
   }
 
-  TensorView k(int first, int rows) {
+  /** Keys of some tokens. */
+  public TensorView k(int first, int rows) {
     return rows(k, first, rows);
   }
 
-  TensorView v(int first, int rows) {
+  /** Values of some tokens. */
+  public TensorView v(int first, int rows) {
     return rows(v, first, rows);
   }
 

@@ -31,7 +31,7 @@ record Axis(double low, double high, boolean logarithmic) {
       return new Axis(low / 1.2, high * 1.2, true);
     }
     double margin = high > low ? 0.06 * (high - low) : Math.max(1e-9, 0.05 * Math.abs(high));
-    return new Axis(low == 0 ? 0 : low - margin, high + margin, false);
+    return new Axis(low >= 0 ? Math.max(0, low - margin) : low - margin, high + margin, false);
   }
 
   /** Whether a value has a place on the axis. */
@@ -62,7 +62,7 @@ record Axis(double low, double high, boolean logarithmic) {
     double unit = Math.pow(10, Math.floor(Math.log10(rough)));
     double step = unit * (rough / unit <= 2 ? 2 : rough / unit <= 5 ? 5 : 10);
     for (double n = Math.ceil(low / step); n * step <= high; n++) {
-      addWithin(ticks, n * step);
+      addWithin(ticks, n == 0 ? 0 : n * step); // not -0
     }
     return ticks;
   }

@@ -2,11 +2,9 @@ package org.sinkq.cli;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionBackends;
-import org.sinkq.cli.eval.Window;
 import org.sinkq.llm.LanguageModel;
 import org.sinkq.llm.generate.GenerationListener;
 import org.sinkq.llm.generate.GenerationOptions;
@@ -18,9 +16,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The text that predictions are measured on. */
-final class EvalText {
-  private static final int DEFAULT_CONTEXT = 4096;
+/** The text that a command measures on. */
+final class TextOptions {
   private static final int DEFAULT_TOKENS = 4096;
   private static final int DEFAULT_SAMPLED = 1024;
 
@@ -33,7 +30,7 @@ final class EvalText {
   @Option(
       names = "--text",
       paramLabel = "FILE",
-      description = "UTF-8 text to predict (default: one that the model itself writes).")
+      description = "UTF-8 text (default: one that the model itself writes).")
   private Path file;
 
   @Option(
@@ -45,20 +42,6 @@ final class EvalText {
   private Integer tokens;
 
   @Option(
-      names = "--context",
-      paramLabel = "N",
-      description = "Tokens of a window, which begins with an empty cache (default: 4096 at most).")
-  private Integer context;
-
-  @Option(
-      names = "--stride",
-      paramLabel = "N",
-      description =
-          "Tokens from one window to the next (default: the whole window). Every token is predicted"
-              + " once, in the first window that has it.")
-  private Integer stride;
-
-  @Option(
       names = "--seed",
       paramLabel = "N",
       defaultValue = "1",
@@ -66,24 +49,62 @@ final class EvalText {
   private long seed;
 
   /**
-   * Tokens to predict.
+   * Tokens of a text.
    *
-   * @param prefix what begins every window and is not predicted
+   * @param prefix what the model wants at the beginning of each text, or nothing
    * @param name of the text, for messages
    */
-  record Source(int[] tokens, int[] prefix, String name) {}
+  record Source(int[] tokens, int[] prefix, String name) {
+    /**
+     * Refuses a text of which nothing would be read from codes.
+     *
+     * @param exact tokens that a cache keeps in full precision
+     */
+    void require(int needed, int exact) {
+      if (tokens.length < needed) {
+        throw new CommandException(
+            String.format(
+                Locale.ROOT,
+                "%s: %s used, expected at least %d: the caches keep up to %d in full precision",
+                name,
+                Text.count(tokens.length, "token"),
+                needed,
+                exact));
+      }
+    }
+  }
 
   /** Refuses numbers that can never work. */
   void check() {
     require(tokens == null || tokens > 1, "--tokens=%d, expected 2 or more", tokens);
-    require(context == null || context > 1, "--context=%d, expected 2 or more", context);
-    require(stride == null || stride > 0, "--stride=%d, expected 1 or more", stride);
   }
 
   private void require(boolean condition, String format, Object... values) {
     if (!condition) {
       throw new ParameterException(spec.commandLine(), String.format(Locale.ROOT, format, values));
     }
+  }
+
+  /** Whether there is a text of the user's, or a length. */
+  boolean isGiven() {
+    return file != null || tokens != null;
+  }
+
+  /**
+   * The tokens as one text, its prefix included; cut to a model's context unless the user wants
+   * more.
+   */
+  int[] whole(Source source, int modelContext) {
+    int prefix = source.prefix.length;
+    require(
+        tokens == null || source.tokens.length <= modelContext - prefix,
+        "--tokens=%d, expected 2 to %d: what the model's context holds",
+        tokens,
+        modelContext - prefix);
+    int count = Math.min(source.tokens.length, modelContext - prefix);
+    int[] all = Arrays.copyOf(source.prefix, prefix + count);
+    System.arraycopy(source.tokens, 0, all, prefix, count);
+    return all;
   }
 
   /** The content of {@code --text}, or null. */
@@ -156,53 +177,5 @@ final class EvalText {
           .generate(prompt, options, listener)
           .tokens();
     }
-  }
-
-  /** Tokens of a window. */
-  int context(Source source, int modelContext) {
-    require(
-        context == null || context <= modelContext,
-        "--context=%d, expected 2 to the model's context of %d",
-        context,
-        modelContext);
-    int most = Math.min(DEFAULT_CONTEXT, modelContext);
-    return context == null ? Math.min(most, source.tokens.length + source.prefix.length) : context;
-  }
-
-  /**
-   * Cuts the text.
-   *
-   * @param exact most tokens that a cache keeps in full precision
-   * @throws CommandException if no prediction would be made from a quantized cache
-   */
-  List<Window> windows(Source source, int modelContext, int exact) {
-    int prefix = source.prefix.length;
-    // A query behind the exact tokens, and the token that it predicts.
-    int needed = exact + 2;
-    if (source.tokens.length < needed - prefix) {
-      throw new CommandException(
-          String.format(
-              Locale.ROOT,
-              "%s: %s used, expected at least %d: the caches keep up to %d in full precision",
-              source.name,
-              Text.count(source.tokens.length, "token"),
-              needed - prefix,
-              exact));
-    }
-    int length = context(source, modelContext);
-    require(
-        length >= needed,
-        "--context=%d, expected %d to %d: the caches keep up to %d tokens in full precision",
-        length,
-        needed,
-        modelContext,
-        exact);
-    require(
-        stride == null || stride <= length - prefix,
-        "--stride=%d, expected 1 to the %d tokens of a window",
-        stride,
-        length - prefix);
-    return Window.cut(
-        source.tokens, source.prefix, length, stride == null ? length - prefix : stride);
   }
 }
