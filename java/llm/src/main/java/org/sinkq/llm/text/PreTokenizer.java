@@ -71,11 +71,13 @@ enum PreTokenizer {
 
   private final List<String> names;
   private final boolean wholeWords;
+  private final List<String> sources;
   private final List<Pattern> patterns;
 
   PreTokenizer(List<String> names, boolean wholeWords, String... patterns) {
     this.names = List.copyOf(names);
     this.wholeWords = wholeWords;
+    sources = List.of(patterns);
     this.patterns =
         Arrays.stream(patterns)
             .map(p -> p.replace("\\s", "\\p{IsWhite_Space}").replace("\\S", "\\P{IsWhite_Space}"))
@@ -105,6 +107,11 @@ enum PreTokenizer {
   /** Whether a word that is a token is taken as it is, without merging. */
   boolean takesWholeWords() {
     return wholeWords;
+  }
+
+  /** The patterns as they are published: {@code \s} is white space of any script. */
+  List<String> sources() {
+    return sources;
   }
 
   /** Passes on the words of a text, in order; together they are the text. */
