@@ -34,7 +34,9 @@ public record Workload(String label, ModelShape shape, int tokens) {
     /** 2 bits without sinks. */
     KIVI2(KvCodec.INT2, false),
     /** 2 bits with sinks. */
-    SINKQ2(KvCodec.INT2, true);
+    SINKQ2(KvCodec.INT2, true),
+    /** 2-bit digits given out by channel, rotated values, sinks. */
+    SINKQ2A(KvCodec.INT2_ADAPTIVE, true);
 
     private final KvCodec codec;
     private final boolean tracked;

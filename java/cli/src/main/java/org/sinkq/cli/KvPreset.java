@@ -22,7 +22,9 @@ enum KvPreset {
   /** 2 bits with the first four tokens of a text in full precision in every layer. */
   FIRST4("first4", KvCodec.INT2, 128, 32, 128, SinkPolicy.first(4)),
   /** The published setting of SinkQ. */
-  SINKQ2("sinkq2", KvCodec.INT2, 128, 32, 128, SinkPolicy.DEFAULT);
+  SINKQ2("sinkq2", KvCodec.INT2, 128, 32, 128, SinkPolicy.DEFAULT),
+  /** SinkQ with digits given out by channel and rotated values, see docs/accuracy.md. */
+  SINKQ2A("sinkq2a", KvCodec.INT2_ADAPTIVE, 128, 32, 128, SinkPolicy.DEFAULT);
 
   private final String label;
   private final KvCodec codec;

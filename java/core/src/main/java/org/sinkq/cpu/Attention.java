@@ -147,6 +147,7 @@ final class Attention {
     for (int p = firstPage(split); p < end; p++) {
       tile.page(p);
     }
+    tile.endPages();
     if (split == splits - 1) {
       tile.sinks();
       tile.window(step.window(layer, sequence, head));

@@ -16,7 +16,8 @@ import org.sinkq.layout.CacheGeometry;
  * tokens after another (a page, or a block of dense rows). One object for each thread.
  *
  * <p>The scales fold away: q is multiplied by a page's key scales once, the probabilities by its
- * value scales; the minima come back as one sum per column.
+ * value scales; the minima come back as one sum per column. Rotated values are summed up as they
+ * are and rotated back once.
  *
  * <pre>
  *   coef = q * scale     scores = coef · codes + q · min      p = exp(scores - max)
@@ -59,6 +60,11 @@ final class AttentionTile {
   private final int[] lanePosition;
   private final MemorySegment expanded;
   private final int[] tables;
+  private final Rotation rotation;
+  private final AdaptivePage adaptive;
+  private final float[] ones;
+  private final float[] scratch;
+  private final float[] weights;
 
   private CpuLayer layer;
   private SequenceStep step;
@@ -76,7 +82,7 @@ final class AttentionTile {
     dim = shape.headDim();
     lanes = CacheGeometry.roundUp(dim, CpuLayout.BLOCK);
     pageTokens = geometry.pageTokens();
-    stride = Math.max(lanes, pageTokens);
+    stride = Math.max(Math.max(lanes, pageTokens), geometry.adaptiveKeyDigits());
     q = new float[maxColumns * dim];
     coef = new float[maxColumns * stride];
     scores = new float[maxColumns * pageTokens];
@@ -89,6 +95,12 @@ final class AttentionTile {
     scale = new float[stride];
     min = new float[stride];
     lanePosition = new int[pageTokens];
+    rotation = new Rotation(geometry.rotationBlock());
+    adaptive = new AdaptivePage(dim, geometry.adaptiveKeyDigits());
+    ones = new float[pageTokens];
+    Arrays.fill(ones, 1f);
+    scratch = new float[stride];
+    weights = new float[maxColumns];
     expanded =
         arena.allocate((long) stride * CpuLayout.BLOCK * Float.BYTES, CpuLayout.CODE_BLOCK_LENGTH);
   }
@@ -141,6 +153,10 @@ final class AttentionTile {
         lanePosition[t] = tracked >= 0 && masks.get(tracked, page, t) ? SinkTable.FREE : first + t;
       }
     }
+    if (layer.layout.isAdaptive()) {
+      adaptivePage(base, partial);
+      return;
+    }
     if (layer.layout.codec.isQuantized()) {
       quantizedPage(base, partial);
       return;
@@ -167,27 +183,102 @@ final class AttentionTile {
       long parameters = base + (long) g * pageTokens * Short.BYTES;
       kernels.halves(layer.pages, parameters + layout.valueScaleOffset, pageTokens, scale, 0);
       kernels.halves(layer.pages, parameters + layout.valueMinOffset, pageTokens, min, 0);
-      int minAt = lanes + g * Kernels.PARTIAL_SUMS;
-      for (int c = 0; c < columns; c++) {
-        kernels.scaleAndDot(
-            scores,
-            c * pageTokens,
-            scale,
-            min,
-            pageTokens,
-            coef,
-            c * stride,
-            out,
-            c * outStride + minAt);
+      weighValues(g);
+      valueCodes(base, g, valueLanes);
+    }
+  }
+
+  /** Adds the codes of a value group, weighted by the coefficients. */
+  private void valueCodes(long base, int group, int valueLanes) {
+    int codeBytes = valueLanes * pageTokens * layer.layout.codec.bits() / Byte.SIZE;
+    codes(
+        base + layer.layout.valueCodesOffset + (long) group * codeBytes,
+        pageTokens,
+        valueLanes,
+        out,
+        group * valueLanes,
+        outStride);
+  }
+
+  /**
+   * The coefficient of a key's row is its channel's, times 1, 4 or 16. Values are summed up as they
+   * are stored, rotated: {@link #endPages} turns the sum back.
+   */
+  private void adaptivePage(long base, boolean partial) {
+    CpuLayout layout = layer.layout;
+    adaptive.load(layout, layer.pages, base);
+    for (int c = 0; c < columns; c++) {
+      Arrays.fill(bias, 0f);
+      kernels.scaleAndDot(q, c * dim, adaptive.keyScale, adaptive.keyMin, dim, scratch, 0, bias, 0);
+      adaptive.spread(scratch, coef, c * stride);
+      Arrays.fill(scores, c * pageTokens, (c + 1) * pageTokens, Kernels.total(bias, 0));
+    }
+    codes(base + layout.keyCodesOffset, layout.keyRows, pageTokens, scores, 0, pageTokens);
+    softmax(pageTokens, partial);
+    for (int c = 0; c < columns; c++) {
+      Arrays.fill(bias, 0f);
+      kernels.scaleAndDot(scores, c * pageTokens, ones, ones, pageTokens, scratch, 0, bias, 0);
+      weights[c] = Kernels.total(bias, 0);
+    }
+    kernels.rows(
+        layer.pages,
+        base + layout.valueMeanOffset,
+        true,
+        1,
+        lanes / CpuLayout.BLOCK,
+        weights,
+        1,
+        out,
+        0,
+        outStride,
+        columns);
+    int valueLanes = layout.valueGroups == 1 ? lanes : layout.valueGroup;
+    for (int g = 0; g < layout.valueGroups; g++) {
+      AdaptivePage.valueScales(layout, layer.pages, base, g, scale);
+      for (int t = 0; t < pageTokens; t++) {
+        min[t] = -1.5f * scale[t];
       }
-      int codeBytes = valueLanes * pageTokens * layout.codec.bits() / Byte.SIZE;
-      codes(
-          base + layout.valueCodesOffset + (long) g * codeBytes,
+      weighValues(g);
+      valueCodes(base, g, valueLanes);
+    }
+  }
+
+  /** Coefficients of a value group's tokens, and the sum of p · min. */
+  private void weighValues(int group) {
+    for (int c = 0; c < columns; c++) {
+      kernels.scaleAndDot(
+          scores,
+          c * pageTokens,
+          scale,
+          min,
           pageTokens,
-          valueLanes,
+          coef,
+          c * stride,
           out,
-          g * valueLanes,
-          outStride);
+          c * outStride + lanes + group * Kernels.PARTIAL_SUMS);
+    }
+  }
+
+  /** Adds the sums of p · min to the lanes of {@code out}, multiplied by {@code norm}. */
+  private void addMinima(int column, float norm) {
+    int groupLanes = geometry.valueGroups() == 1 ? lanes : geometry.valueGroup();
+    int at = column * outStride;
+    for (int g = 0; g < geometry.valueGroups(); g++) {
+      float addend = norm * Kernels.total(out, at + lanes + g * Kernels.PARTIAL_SUMS);
+      kernels.scaleAndAdd(out, at + g * groupLanes, groupLanes, norm, addend);
+    }
+  }
+
+  /** Ends the pages of this tile: dense rows, which may follow, are not rotated. */
+  void endPages() {
+    if (!layer.layout.isAdaptive()) {
+      return;
+    }
+    for (int c = 0; c < columns; c++) {
+      int at = c * outStride;
+      addMinima(c, 1f);
+      Arrays.fill(out, at + lanes, at + sumAt, 0f);
+      rotation.apply(out, at, dim, 1);
     }
   }
 
@@ -384,14 +475,9 @@ final class AttentionTile {
 
   /** Writes the normalized result. */
   void write(TensorView to) {
-    int groupLanes = geometry.valueGroups() == 1 ? lanes : geometry.valueGroup();
     for (int c = 0; c < columns; c++) {
       int at = c * outStride;
-      float norm = 1 / Kernels.total(out, at + sumAt);
-      for (int g = 0; g < geometry.valueGroups(); g++) {
-        float addend = norm * Kernels.total(out, at + lanes + g * Kernels.PARTIAL_SUMS);
-        kernels.scaleAndAdd(out, at + g * groupLanes, groupLanes, norm, addend);
-      }
+      addMinima(c, 1 / Kernels.total(out, at + sumAt));
       Elements.write(to, step.firstRow() + firstRow + c / group, head * group + c % group, out, at);
     }
   }

@@ -71,7 +71,7 @@ final class CpuEngine implements Engine {
     long ring = layer.rows.ringBase(sequence, head);
     float[] key = new float[layer.layout.headDim];
     float[] value = new float[layer.layout.headDim];
-    PageReader reader = new PageReader(layer, head, sequence.page(pageIndex));
+    PageReader reader = new PageReader(layer, head, sequence.page(pageIndex), rotation());
     for (int t = 0; t < tokens; t++) {
       int sink = tracked < 0 ? -1 : sequence.sinks().slotOf(tracked, first + t);
       if (sink >= 0) {
@@ -92,7 +92,11 @@ final class CpuEngine implements Engine {
 
   @Override
   public PageImage readPage(int layer, int head, int page) {
-    return new PageReader(layers[layer], head, page).image();
+    return new PageReader(layers[layer], head, page, rotation()).image();
+  }
+
+  private Rotation rotation() {
+    return new Rotation(geometry.rotationBlock());
   }
 
   @Override

@@ -13,6 +13,11 @@ import org.sinkq.layout.CacheGeometry;
  *                            row j in bits [bits * j, bits * j + bits) of a half
  *   K scale, K min           [D] fp16
  *   V scale, V min           [groups][G] fp16
+ * adaptive page              K codes | V codes | K min | V mean | K scale | K digits | V scale     in whole blocks of 64 bytes
+ *   codes                    as above; the rows of K are the digits of its channels, highest first
+ *   K min, V mean            [D], [Dp] fp16
+ *   K scale, V scale         [D], [groups][G] bytes, see {@link Scale8}
+ *   K digits                 [D / 4] bytes; channel d in bits 2 (d % 4) and the next
  * dense page                 [G / 32] blocks
  *   block of 32 tokens       K [D][32 tokens], V [Dp / 32][32 tokens][32 channels]; fp16, or fp32 for codec FP32
  * dense rows of a sequence   ring blocks, then sink blocks, in the block format
@@ -34,10 +39,17 @@ final class CpuLayout {
   final int denseBlockLength;
   final int denseValueOffset;
   final int rowsPerBlock;
+
+  /** Rows of the keys' codes: channels, or under the adaptive codec digits. */
+  final int keyRows;
+
+  final int keyScaleOffset;
   final int keyMinOffset;
+  final int keyDigitsOffset;
   final int keyCodesOffset;
   final int valueScaleOffset;
   final int valueMinOffset;
+  final int valueMeanOffset;
   final int valueCodesOffset;
   final int pageLength;
   final int valueGroup;
@@ -54,13 +66,37 @@ final class CpuLayout {
     denseValueOffset = headDim * BLOCK * elementLength;
     denseBlockLength = denseValueOffset + BLOCK * headLanes * elementLength;
     rowsPerBlock = codec.isQuantized() ? 16 / codec.bits() : 1;
+    keyRows = isAdaptive() ? geometry.adaptiveKeyDigits() : headDim;
+    int keyCodes = pageTokens * keyRows * codec.bits() / Byte.SIZE;
+    int valueCodes = pageTokens * headLanes * codec.bits() / Byte.SIZE;
+    int scales = valueGroups * pageTokens;
+    if (isAdaptive()) {
+      keyCodesOffset = 0;
+      valueCodesOffset = keyCodes;
+      keyMinOffset = valueCodesOffset + valueCodes;
+      valueMeanOffset = keyMinOffset + headDim * Short.BYTES;
+      keyScaleOffset = valueMeanOffset + headLanes * Short.BYTES;
+      keyDigitsOffset = keyScaleOffset + headDim;
+      valueScaleOffset = keyDigitsOffset + headDim / 4;
+      valueMinOffset = -1;
+      pageLength = CacheGeometry.roundUp(valueScaleOffset + scales, CODE_BLOCK_LENGTH);
+      return;
+    }
+    keyScaleOffset = 0;
     keyMinOffset = headDim * Short.BYTES;
     keyCodesOffset = keyMinOffset + headDim * Short.BYTES;
-    valueScaleOffset = keyCodesOffset + pageTokens * headDim * codec.bits() / Byte.SIZE;
-    valueMinOffset = valueScaleOffset + valueGroups * pageTokens * Short.BYTES;
-    valueCodesOffset = valueMinOffset + valueGroups * pageTokens * Short.BYTES;
-    int quantizedLength = valueCodesOffset + pageTokens * headLanes * codec.bits() / Byte.SIZE;
-    pageLength = codec.isQuantized() ? quantizedLength : pageTokens / BLOCK * denseBlockLength;
+    valueScaleOffset = keyCodesOffset + keyCodes;
+    valueMinOffset = valueScaleOffset + scales * Short.BYTES;
+    valueCodesOffset = valueMinOffset + scales * Short.BYTES;
+    keyDigitsOffset = -1;
+    valueMeanOffset = -1;
+    pageLength =
+        codec.isQuantized() ? valueCodesOffset + valueCodes : pageTokens / BLOCK * denseBlockLength;
+  }
+
+  /** Whether keys have digits and values are rotated. */
+  boolean isAdaptive() {
+    return codec == KvCodec.INT2_ADAPTIVE;
   }
 
   /** Byte offset within a dense block of a token's value. */
@@ -69,9 +105,9 @@ final class CpuLayout {
     return denseValueOffset + (row * BLOCK + channel % BLOCK) * elementLength;
   }
 
-  /** Byte offset within a page of the code of a key's channel. */
-  int keyCodeOffset(int token, int channel) {
-    return keyCodesOffset + codeOffset(channel, token, headDim);
+  /** Byte offset within a page of the code in a row of the keys. */
+  int keyCodeOffset(int token, int row) {
+    return keyCodesOffset + codeOffset(row, token, keyRows);
   }
 
   /** Byte offset within a page of the code of a value's channel. */

@@ -42,12 +42,24 @@ final class Flusher {
     int dim = layer.layout.headDim;
     float[] keys = new float[dim * pageTokens];
     float[] values = new float[dim * pageTokens];
-    Quantizer quantizer = new Quantizer(layer.layout);
+    PageFiller filler = filler();
     for (int p = 0; p < step.newPages().length; p++) {
       read(p, keys, values);
       boolean[] pageMask = Arrays.copyOfRange(masked, p * pageTokens, (p + 1) * pageTokens);
-      quantizer.quantize(keys, values, pageMask, layer.pages, layer.page(step.newPages()[p], head));
+      filler.fill(keys, values, pageMask, layer.pages, layer.page(step.newPages()[p], head));
     }
+  }
+
+  /** Writes a page of the layer's codec. */
+  private interface PageFiller {
+    void fill(float[] keys, float[] values, boolean[] masked, MemorySegment to, long page);
+  }
+
+  private PageFiller filler() {
+    return layer.layout.isAdaptive()
+        ? new AdaptiveQuantizer(layer.layout, new Rotation(engine.geometry.rotationBlock()))
+            ::quantize
+        : new Quantizer(layer.layout)::quantize;
   }
 
   /** Reads a page's tokens: keys [D][G], values [G][D]. */

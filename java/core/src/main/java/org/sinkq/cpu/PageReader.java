@@ -1,5 +1,6 @@
 package org.sinkq.cpu;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
@@ -12,11 +13,27 @@ final class PageReader {
   private final CpuLayer layer;
   private final CpuLayout layout;
   private final long base;
+  private final Rotation rotation;
+  private final int[] firstRow;
 
-  PageReader(CpuLayer layer, int head, int page) {
+  PageReader(CpuLayer layer, int head, int page, Rotation rotation) {
     this.layer = layer;
+    this.rotation = rotation;
     layout = layer.layout;
     base = layer.page(page, head);
+    firstRow = new int[layout.headDim + 1];
+    for (int d = 0; d < layout.headDim; d++) {
+      firstRow[d + 1] = firstRow[d] + digits(d);
+    }
+  }
+
+  /** Digits of a channel of the keys. */
+  private int digits(int channel) {
+    return layout.isAdaptive()
+        ? (layer.pages.get(JAVA_BYTE, base + layout.keyDigitsOffset + channel / 4)
+                >> (2 * (channel % 4)))
+            & 3
+        : 1;
   }
 
   /** Reads a token's row, dequantized. */
@@ -26,16 +43,47 @@ final class PageReader {
       return;
     }
     for (int d = 0; d < layout.headDim; d++) {
-      key[d] = keyCode(token, d) * half(0, d) + half(layout.keyMinOffset, d);
-      int group = d / layout.valueGroup * layout.pageTokens + token;
-      value[d] =
-          valueCode(token, d) * half(layout.valueScaleOffset, group)
-              + half(layout.valueMinOffset, group);
+      key[d] = keyCode(token, d) * keyScale(d) + half(layout.keyMinOffset, d);
+      int group = d / layout.valueGroup;
+      value[d] = valueCode(token, d) * valueScale(token, group) + valueMin(token, group);
+      value[d] += layout.isAdaptive() ? half(layout.valueMeanOffset, d) : 0;
+    }
+    if (layout.isAdaptive()) {
+      rotation.apply(value, 0, layout.headDim, 1);
     }
   }
 
+  private float keyScale(int channel) {
+    return layout.isAdaptive()
+        ? scale8(layout.keyScaleOffset, channel)
+        : half(layout.keyScaleOffset, channel);
+  }
+
+  private float valueScale(int token, int group) {
+    int index = group * layout.pageTokens + token;
+    return layout.isAdaptive()
+        ? scale8(layout.valueScaleOffset, index)
+        : half(layout.valueScaleOffset, index);
+  }
+
+  private float valueMin(int token, int group) {
+    return layout.isAdaptive()
+        ? -1.5f * valueScale(token, group)
+        : half(layout.valueMinOffset, group * layout.pageTokens + token);
+  }
+
+  private float scale8(int table, int index) {
+    return Scale8.decode(layer.pages.get(JAVA_BYTE, base + table + index));
+  }
+
   private int keyCode(int token, int channel) {
-    return code(layout.keyCodeOffset(token, channel), layout.codeShift(channel, token));
+    int code = 0;
+    for (int row = firstRow[channel]; row < firstRow[channel + 1]; row++) {
+      code =
+          (code << layout.codec.bits())
+              | code(layout.keyCodeOffset(token, row), layout.codeShift(row, token));
+    }
+    return code;
   }
 
   private int valueCode(int token, int channel) {
@@ -62,6 +110,10 @@ final class PageReader {
     float[] keyMin = new float[keyScale.length];
     float[][] valueScale = new float[quantized ? tokens : 0][layout.valueGroups];
     float[][] valueMin = new float[valueScale.length][layout.valueGroups];
+    float[] valueMean = new float[layout.isAdaptive() ? dim : 0];
+    for (int d = 0; d < valueMean.length; d++) {
+      valueMean[d] = half(layout.valueMeanOffset, d);
+    }
     float[][] keys = new float[tokens][dim];
     float[][] values = new float[tokens][dim];
     for (int t = 0; t < tokens; t++) {
@@ -69,15 +121,15 @@ final class PageReader {
       for (int d = 0; quantized && d < dim; d++) {
         keyCodes[t][d] = (byte) keyCode(t, d);
         valueCodes[t][d] = (byte) valueCode(t, d);
-        keyScale[d] = half(0, d);
+        keyScale[d] = keyScale(d);
         keyMin[d] = half(layout.keyMinOffset, d);
       }
       for (int g = 0; quantized && g < layout.valueGroups; g++) {
-        valueScale[t][g] = half(layout.valueScaleOffset, g * tokens + t);
-        valueMin[t][g] = half(layout.valueMinOffset, g * tokens + t);
+        valueScale[t][g] = valueScale(t, g);
+        valueMin[t][g] = valueMin(t, g);
       }
     }
     return new PageImage(
-        keyCodes, valueCodes, keyScale, keyMin, valueScale, valueMin, keys, values);
+        keyCodes, valueCodes, keyScale, keyMin, valueScale, valueMin, valueMean, keys, values);
   }
 }

@@ -1,6 +1,5 @@
 package org.sinkq.cpu;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
@@ -21,7 +20,7 @@ final class Quantizer {
   private final CpuLayout layout;
   private final int levels;
   private final int[] codes;
-  private final int[] words;
+  private final CodeWords words;
   private float scale;
   private float min;
 
@@ -30,7 +29,7 @@ final class Quantizer {
     levels = (1 << layout.codec.bits()) - 1;
     int lanes = Math.max(layout.pageTokens, layout.headLanes);
     codes = new int[lanes];
-    words = new int[layout.pageTokens * layout.headLanes * layout.codec.bits() / Integer.SIZE];
+    words = new CodeWords(layout.codec.bits(), layout.pageTokens * layout.headLanes);
   }
 
   /**
@@ -43,7 +42,7 @@ final class Quantizer {
    */
   void quantize(float[] keys, float[] values, boolean[] masked, MemorySegment to, long page) {
     int tokens = layout.pageTokens;
-    Arrays.fill(words, 0);
+    words.clear();
     for (int d = 0; d < layout.headDim; d++) {
       findRange(keys, d * tokens, tokens, masked);
       putRange(to, page, page + layout.keyMinOffset, d);
@@ -51,10 +50,10 @@ final class Quantizer {
       for (int t = 0; t < tokens; t++) {
         codes[t] = masked[t] ? 0 : codes[t];
       }
-      pack(d, layout.headDim, 0, tokens);
+      words.put(codes, d, layout.headDim, 0, tokens);
     }
-    copyWords(tokens * layout.headDim, to, page + layout.keyCodesOffset);
-    Arrays.fill(words, 0);
+    words.copyTo(tokens * layout.headDim, to, page + layout.keyCodesOffset);
+    words.clear();
     for (int t = 0; t < tokens; t++) {
       for (int first = 0; first < layout.headDim; first += layout.valueGroup) {
         findRange(values, t * layout.headDim + first, layout.valueGroup, null);
@@ -62,11 +61,11 @@ final class Quantizer {
         putRange(to, page + layout.valueScaleOffset, page + layout.valueMinOffset, index);
         if (!masked[t]) {
           encode(values, t * layout.headDim + first, layout.valueGroup);
-          pack(t, tokens, first, layout.valueGroup);
+          words.put(codes, t, tokens, first, layout.valueGroup);
         }
       }
     }
-    copyWords(tokens * layout.headLanes, to, page + layout.valueCodesOffset);
+    words.copyTo(tokens * layout.headLanes, to, page + layout.valueCodesOffset);
   }
 
   /** Scale and minimum, rounded to fp16. */
@@ -112,23 +111,5 @@ final class Quantizer {
     for (int i = 0; i < n; i++) {
       codes[i] = Math.max(0, Math.min(levels, codes[i]));
     }
-  }
-
-  /** Puts the codes of a row into the words of its blocks, see {@link CpuLayout}. */
-  private void pack(int row, int rows, int firstLane, int n) {
-    int shift = row % layout.rowsPerBlock * layout.codec.bits();
-    for (int lane = 0; lane < n; lane += CpuLayout.BLOCK) {
-      int block =
-          (firstLane + lane) / CpuLayout.BLOCK * (rows / layout.rowsPerBlock)
-              + row / layout.rowsPerBlock;
-      for (int i = 0; i < 16; i++) {
-        words[block * 16 + i] |= (codes[lane + i] | codes[lane + 16 + i] << 16) << shift;
-      }
-    }
-  }
-
-  private void copyWords(int elements, MemorySegment to, long at) {
-    int count = elements * layout.codec.bits() / Integer.SIZE;
-    MemorySegment.copy(words, 0, to, JAVA_INT_UNALIGNED, at, count);
   }
 }

@@ -16,7 +16,9 @@
  *   9216
  * </pre>
  *
- * One decode step of one layer:
+ * The adaptive codec has codes first and its parameters after them, see {@code CpuLayout}.
+ *
+ * <p>One decode step of one layer:
  *
  * <pre>
  *   append   Appender      one task per (sequence, head): check, round, ring slot, score
@@ -24,7 +26,7 @@
  *              AttentionTile  per page: q * K scale ─► codes ─► softmax ─► p * V scale ─► codes
  *                             the last item of a tile also takes sink and ring blocks
  *            merge         partial (max, sum, out) of a tile's items, in order
- *   flush    Flusher       full windows only: select, mask, Quantizer packs the page
+ *   flush    Flusher       full windows only: select, mask, Quantizer or AdaptiveQuantizer packs the page
  * </pre>
  *
  * A step longer than the ring works in blocks of its own ({@code StagedRows}) and moves the tail

@@ -2,7 +2,7 @@ package org.sinkq.engine;
 
 /**
  * One page of one layer and KV head in canonical order, whatever an engine's byte order. For dense
- * codecs the codes are empty.
+ * codecs the codes are empty; means have only those codecs that take them off.
  *
  * @param keyCodes [tokens][headDim]
  * @param valueCodes [tokens][headDim]
@@ -10,6 +10,7 @@ package org.sinkq.engine;
  * @param keyMin [headDim]
  * @param valueScale [tokens][groups]
  * @param valueMin [tokens][groups]
+ * @param valueMean [headDim] of the rotated values
  * @param keys [tokens][headDim] dequantized; a masked token's entries have no meaning
  * @param values [tokens][headDim] dequantized likewise
  */
@@ -20,5 +21,6 @@ public record PageImage(
     float[] keyMin,
     float[][] valueScale,
     float[][] valueMin,
+    float[] valueMean,
     float[][] keys,
     float[][] values) {}

@@ -149,6 +149,16 @@ public final class CacheGeometry {
     return shape.headDim() / valueGroup();
   }
 
+  /** Digits that the channels of a key share under {@link org.sinkq.KvCodec#INT2_ADAPTIVE}. */
+  public int adaptiveKeyDigits() {
+    return shape.headDim() * 9 / 8 / 8 * 8;
+  }
+
+  /** Channels of a value that are rotated together under that codec: a power of two. */
+  public int rotationBlock() {
+    return Integer.lowestOneBit(valueGroup());
+  }
+
   /** The smallest multiple of {@code unit} that is at least {@code value}. */
   public static int roundUp(int value, int unit) {
     return (value + unit - 1) / unit * unit;

@@ -2,10 +2,14 @@ package org.sinkq.contract;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.sinkq.KvCodec;
 
 /** In what engines may differ: how exactly they compute, and which codecs they store. */
 final class EngineTraits {
+  /** Codecs that the CUDA engines refuse. */
+  private static final Set<KvCodec> HOST_ONLY = Set.of(KvCodec.FP32, KvCodec.INT2_ADAPTIVE);
+
   private EngineTraits() {}
 
   /** Engines on CUDA kernels: operands of the matrix units are fp16. */
@@ -31,7 +35,7 @@ final class EngineTraits {
   /** The codecs of an engine, widest first. */
   static List<KvCodec> codecs(String engine) {
     return Arrays.stream(KvCodec.values())
-        .filter(codec -> codec != KvCodec.FP32 || !isCuda(engine))
+        .filter(codec -> !isCuda(engine) || !HOST_ONLY.contains(codec))
         .toList();
   }
 

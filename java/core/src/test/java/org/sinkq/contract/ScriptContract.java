@@ -89,7 +89,8 @@ public abstract class ScriptContract {
     return Combinators.combine(
             Arbitraries.of(32, 32, 64),
             Arbitraries.integers().between(0, 40),
-            Arbitraries.of(KvCodec.INT2, KvCodec.INT2, KvCodec.INT4, KvCodec.FP16),
+            Arbitraries.of(
+                EngineTraits.codecs(engine()).stream().filter(c -> c != KvCodec.FP32).toList()),
             Arbitraries.integers().between(1, 6),
             Arbitraries.integers().between(0, 6),
             Arbitraries.integers().between(6, 40),

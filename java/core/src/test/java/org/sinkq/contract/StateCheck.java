@@ -76,6 +76,7 @@ final class StateCheck {
     int tracked = geometry.trackedHead(layer, head);
     same(where + "key scales", want.keyScale(), have.keyScale());
     same(where + "key minima", want.keyMin(), have.keyMin());
+    same(where + "value means", want.valueMean(), have.valueMean());
     for (int t = 0; t < geometry.pageTokens(); t++) {
       String token = where + "token " + t + ": ";
       boolean masked = expected.masked()[t];

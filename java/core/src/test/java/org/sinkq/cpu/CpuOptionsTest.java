@@ -16,6 +16,7 @@ class CpuOptionsTest {
   void valuesInSmallerGroups(int headDim, int valueGroup) {
     run(headDim, valueGroup, SinkPolicy.DEFAULT, KvCodec.INT2);
     run(headDim, valueGroup, SinkPolicy.DEFAULT, KvCodec.INT4);
+    run(headDim, valueGroup, SinkPolicy.DEFAULT, KvCodec.INT2_ADAPTIVE);
   }
 
   @ParameterizedTest

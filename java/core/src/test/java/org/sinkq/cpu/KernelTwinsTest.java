@@ -68,7 +68,10 @@ class KernelTwinsTest {
     "INT4, 192, 2, 2",
     "FP16, 96, 8, 1",
     "FP32, 128, 2, 1",
-    "INT2, 256, 16, 1"
+    "INT2, 256, 16, 1",
+    "INT2_ADAPTIVE, 64, 9, 3",
+    "INT2_ADAPTIVE, 80, 3, 1",
+    "INT2_ADAPTIVE, 256, 16, 1"
   })
   void resultsAreTheSame(KvCodec codec, int dim, int qoHeads, int kvHeads) {
     ModelShape shape = ModelShape.of(2, qoHeads, kvHeads, dim).withLogitsSoftCap(20);

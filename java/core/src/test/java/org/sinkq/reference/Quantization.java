@@ -31,8 +31,12 @@ final class Quantization {
           new float[0],
           new float[0][],
           new float[0][],
+          new float[0],
           keys,
           values);
+    }
+    if (codec == KvCodec.INT2_ADAPTIVE) {
+      return AdaptiveQuantization.page(keys, values, group, masked);
     }
     int levels = codec == KvCodec.INT2 ? 3 : 15;
     byte[][] keyCodes = new byte[count][dim];
@@ -79,6 +83,7 @@ final class Quantization {
         keyMin,
         valueScale,
         valueMin,
+        new float[0],
         decode(keyCodes, t -> keyScale, t -> keyMin, 1),
         decode(valueCodes, t -> valueScale[t], t -> valueMin[t], group));
   }

@@ -82,9 +82,10 @@ final class CudaLayout {
   private static KvCodec checked(CacheGeometry geometry, int layer) {
     KvCodec codec = geometry.layer(layer).codec();
     require(
-        codec != KvCodec.FP32,
-        "codec of layer %d=FP32, expected FP16, INT4 or INT2 for the cuda engine",
-        layer);
+        codec != KvCodec.FP32 && codec != KvCodec.INT2_ADAPTIVE,
+        "codec of layer %d=%s, expected FP16, INT4 or INT2 for the cuda engine",
+        layer,
+        codec);
     require(
         geometry.hasUsualValueGroup(),
         "valueGroup=%d, expected 128 (the default) for the cuda engine",

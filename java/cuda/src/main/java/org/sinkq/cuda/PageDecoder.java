@@ -59,6 +59,7 @@ final class PageDecoder {
           new float[0],
           new float[0][],
           new float[0][],
+          new float[0],
           keys,
           values);
     }
@@ -86,6 +87,6 @@ final class PageDecoder {
       }
     }
     return new PageImage(
-        keyCodes, valueCodes, keyScale, keyMin, valueScale, valueMin, keys, values);
+        keyCodes, valueCodes, keyScale, keyMin, valueScale, valueMin, new float[0], keys, values);
   }
 }

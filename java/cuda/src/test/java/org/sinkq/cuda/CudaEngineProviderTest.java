@@ -83,6 +83,9 @@ class CudaEngineProviderTest {
         "codec of layer 1=FP32, expected FP16, INT4 or INT2 for the cuda engine",
         KvCacheSpec.builder().codec(1, KvCodec.FP32));
     refuse(
+        "codec of layer 0=INT2_ADAPTIVE, expected FP16, INT4 or INT2 for the cuda engine",
+        KvCacheSpec.builder().codec(KvCodec.INT2_ADAPTIVE));
+    refuse(
         "valueGroup=32, expected 128 (the default) for the cuda engine",
         KvCacheSpec.builder().valueGroup(32));
     refuse(
