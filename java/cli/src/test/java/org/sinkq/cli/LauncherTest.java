@@ -91,6 +91,33 @@ final class LauncherTest {
   }
 
   @Test
+  void gpuKernelsAreBuiltWhenFirstAskedForAndFromThenOn() throws Exception {
+    jdk("jdk-25", "25");
+    Path kernel = project.resolve("java/cuda/target/classes/org/sinkq/cuda/sinkq_d128.ptx");
+    Path calls = project.resolve("calls");
+    maven(
+        BUILD_WORKS
+            + "; echo \"$*\" >> calls; case \"$*\" in *kernels.skip=false*) mkdir -p "
+            + kernel.getParent()
+            + "; : > "
+            + kernel
+            + ";; esac");
+    run(Map.of(), "generate", "--engine", "cpu");
+    assertTrue(Files.readString(calls).contains("-Dsinkq.kernels.skip=true"));
+    assertFalse(run(Map.of(), "generate", "cuda").err().contains("building"));
+    assertTrue(run(Map.of(), "generate", "--engine=cuda").err().contains("building"));
+    assertTrue(Files.exists(kernel));
+    assertFalse(run(Map.of(), "generate", "--engine", "cuda").err().contains("building"));
+    Path source = Files.createDirectories(project.resolve("cuda-kernels")).resolve("a.cu");
+    Files.writeString(source, "");
+    Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(60)));
+    assertTrue(run(Map.of(), "doctor").err().contains("building"));
+    assertEquals(
+        List.of(true, false, false),
+        Files.readAllLines(calls).stream().map(c -> c.contains("kernels.skip=true")).toList());
+  }
+
+  @Test
   void theWarningAboutIncubatingModulesIsDropped() throws Exception {
     jdk("jdk-25", "25");
     maven(BUILD_WORKS);

@@ -49,11 +49,13 @@ public final class CudaEngineProvider implements EngineProvider {
 
   @Override
   public EngineStatus probe() {
-    if (!CudaKernels.arePresent()) {
-      return missing("this build has no GPU kernels", "build without -Dsinkq.kernels.skip=true");
-    }
     try {
-      return judge(runtime.device().facts(), CudaKernels.ptxVersion());
+      CudaDevice.Facts facts = runtime.device().facts();
+      return CudaKernels.arePresent()
+          ? judge(facts, CudaKernels.ptxVersion())
+          : missing(
+              "this build has no GPU kernels",
+              "build without -Dsinkq.kernels.skip=true; './sinkq' does for --engine cuda");
     } catch (LinkageError e) {
       return missing(
           "no CUDA driver: " + reason(e), "install the NVIDIA driver, or use a machine with a GPU");
