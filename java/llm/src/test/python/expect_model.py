@@ -40,7 +40,7 @@ def main(model_path, out_path):
     lines = ["# Made by expect_model.py; see src/test/python/README.md."]
     i = 0
     for prompt in PROMPTS:
-        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        ids = tokenizer(prompt)["input_ids"]
         tokens = list(ids)
         cache = None
         step = torch.tensor([ids])

@@ -14,6 +14,8 @@ import java.util.Set;
  * @param softmaxScale factor on q·k, commonly 1/sqrt(headDim)
  * @param logitsSoftCap cap c of {@code c * tanh(logit / c)}; 0 is none
  * @param slidingWindow tokens that a query sees, itself included; 0 is all
+ * @param slidingPeriod every so many layers, the last one sees all tokens whatever the sliding
+ *     window; 0 if none does
  */
 public record ModelShape(
     int numLayers,
@@ -22,7 +24,8 @@ public record ModelShape(
     int headDim,
     float softmaxScale,
     float logitsSoftCap,
-    int slidingWindow) {
+    int slidingWindow,
+    int slidingPeriod) {
 
   /** The head dimensions that every engine supports. */
   public static final Set<Integer> HEAD_DIMS = Set.of(64, 80, 96, 128, 192, 256);
@@ -52,30 +55,73 @@ public record ModelShape(
         slidingWindow >= 0,
         "slidingWindow=%d, expected 0 (none) or a positive number",
         slidingWindow);
+    require(
+        slidingPeriod >= 0,
+        "slidingPeriod=%d, expected 0 (none) or a positive number",
+        slidingPeriod);
   }
 
   /** The usual shape: scale 1/sqrt(headDim), no soft cap, no sliding window. */
   public static ModelShape of(int numLayers, int numQoHeads, int numKvHeads, int headDim) {
     return new ModelShape(
-        numLayers, numQoHeads, numKvHeads, headDim, (float) (1 / Math.sqrt(headDim)), 0, 0);
+        numLayers, numQoHeads, numKvHeads, headDim, (float) (1 / Math.sqrt(headDim)), 0, 0, 0);
   }
 
   /** The same shape with a logit soft cap. */
   public ModelShape withLogitsSoftCap(float cap) {
     return new ModelShape(
-        numLayers, numQoHeads, numKvHeads, headDim, softmaxScale, cap, slidingWindow);
+        numLayers,
+        numQoHeads,
+        numKvHeads,
+        headDim,
+        softmaxScale,
+        cap,
+        slidingWindow,
+        slidingPeriod);
   }
 
   /** The same shape with a sliding window. */
   public ModelShape withSlidingWindow(int tokens) {
     return new ModelShape(
-        numLayers, numQoHeads, numKvHeads, headDim, softmaxScale, logitsSoftCap, tokens);
+        numLayers,
+        numQoHeads,
+        numKvHeads,
+        headDim,
+        softmaxScale,
+        logitsSoftCap,
+        tokens,
+        slidingPeriod);
   }
 
   /** The same shape with another factor on q·k. */
   public ModelShape withSoftmaxScale(float scale) {
     return new ModelShape(
-        numLayers, numQoHeads, numKvHeads, headDim, scale, logitsSoftCap, slidingWindow);
+        numLayers,
+        numQoHeads,
+        numKvHeads,
+        headDim,
+        scale,
+        logitsSoftCap,
+        slidingWindow,
+        slidingPeriod);
+  }
+
+  /** The same shape where every {@code period}-th layer sees all tokens, as in Gemma 3. */
+  public ModelShape withSlidingPeriod(int period) {
+    return new ModelShape(
+        numLayers,
+        numQoHeads,
+        numKvHeads,
+        headDim,
+        softmaxScale,
+        logitsSoftCap,
+        slidingWindow,
+        period);
+  }
+
+  /** Tokens that a query of a layer sees, itself included; 0 is all. */
+  public int slidingWindow(int layer) {
+    return slidingPeriod > 0 && (layer + 1) % slidingPeriod == 0 ? 0 : slidingWindow;
   }
 
   /** Query heads that share one KV head. */

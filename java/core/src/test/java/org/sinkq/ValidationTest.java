@@ -54,6 +54,9 @@ class ValidationTest {
     all.put(
         "slidingWindow=-1, expected 0 (none) or a positive number",
         () -> shape.withSlidingWindow(-1));
+    all.put(
+        "slidingPeriod=-1, expected 0 (none) or a positive number",
+        () -> shape.withSlidingPeriod(-1));
     all.put("poolTokens=32, expected 0 to 31", () -> new SinkPolicy(32, 0));
     all.put("spillTokens=225, expected 0 to 224", () -> new SinkPolicy(1, 225));
     all.put(

@@ -133,9 +133,8 @@ final class AttentionTile {
 
   /** First position that a column's query sees. */
   private int lowest(int column) {
-    return shape.slidingWindow() == 0
-        ? 0
-        : Math.max(0, position(column) - shape.slidingWindow() + 1);
+    int window = shape.slidingWindow(layer.index);
+    return window == 0 ? 0 : Math.max(0, position(column) - window + 1);
   }
 
   /** Attends to a page of the sequence. */

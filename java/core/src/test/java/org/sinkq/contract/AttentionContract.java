@@ -72,6 +72,15 @@ public abstract class AttentionContract {
   }
 
   @ParameterizedTest
+  @ValueSource(ints = {1, 2, 3})
+  void someLayersSeeAllTokens(int period) {
+    ModelShape shape = ModelShape.of(3, 2, 1, 64).withSlidingWindow(40).withSlidingPeriod(period);
+    try (Lockstep lockstep = open(shape, KvCodec.INT2, Data.of(19, Data.Style.OUTLIERS))) {
+      script(lockstep);
+    }
+  }
+
+  @ParameterizedTest
   @MethodSource("codecs")
   void slidingWindowOverEveryCodec(KvCodec codec) {
     Data data = Data.of(13, Data.Style.NORMAL);

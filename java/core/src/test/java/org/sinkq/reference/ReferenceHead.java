@@ -26,6 +26,7 @@ public final class ReferenceHead {
   public record Page(PageImage image, boolean[] masked) {}
 
   private final CacheGeometry geometry;
+  private final int layer;
   private final LayerSpec spec;
   private final List<Page> pages = new ArrayList<>();
   private final List<Token> pool = new ArrayList<>();
@@ -36,13 +37,14 @@ public final class ReferenceHead {
   /** What a query attends to; null after a change. */
   private List<Attended> attended;
 
-  ReferenceHead(CacheGeometry geometry, LayerSpec spec) {
+  ReferenceHead(CacheGeometry geometry, int layer) {
     this.geometry = geometry;
-    this.spec = spec;
+    this.layer = layer;
+    spec = geometry.layer(layer);
   }
 
   ReferenceHead copy() {
-    ReferenceHead copy = new ReferenceHead(geometry, spec);
+    ReferenceHead copy = new ReferenceHead(geometry, layer);
     copy.pages.addAll(pages);
     copy.pool.addAll(pool);
     copy.spill.addAll(spill);
@@ -90,7 +92,7 @@ public final class ReferenceHead {
     if (attended == null) {
       attended = collect();
     }
-    return Softmax.attend(geometry.shape(), attended, query, position);
+    return Softmax.attend(geometry.shape(), layer, attended, query, position);
   }
 
   private List<Attended> collect() {

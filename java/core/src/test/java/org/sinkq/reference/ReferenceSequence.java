@@ -14,7 +14,7 @@ public final class ReferenceSequence {
     heads = new ReferenceHead[geometry.shape().numLayers()][geometry.shape().numKvHeads()];
     for (int l = 0; l < heads.length; l++) {
       for (int h = 0; h < heads[l].length; h++) {
-        heads[l][h] = new ReferenceHead(geometry, geometry.layer(l));
+        heads[l][h] = new ReferenceHead(geometry, l);
       }
     }
   }

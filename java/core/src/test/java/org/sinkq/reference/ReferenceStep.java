@@ -85,7 +85,8 @@ final class ReferenceStep implements EngineStep {
             out,
             row,
             head,
-            Softmax.attend(shape, all, Tensors.read(q, row, head), state.length() + i));
+            Softmax.attend(
+                shape, share.layer, all, Tensors.read(q, row, head), state.length() + i));
       }
     }
   }

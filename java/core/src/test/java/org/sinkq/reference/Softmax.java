@@ -8,13 +8,13 @@ final class Softmax {
   private Softmax() {}
 
   static double[] attend(
-      ModelShape shape, List<Attended> tokens, float[] query, int queryPosition) {
+      ModelShape shape, int layer, List<Attended> tokens, float[] query, int queryPosition) {
     double[] logits = new double[tokens.size()];
     double max = Double.NEGATIVE_INFINITY;
     for (int i = 0; i < logits.length; i++) {
       Attended token = tokens.get(i);
       logits[i] =
-          sees(shape, queryPosition, token.position())
+          sees(shape.slidingWindow(layer), queryPosition, token.position())
               ? logit(shape, query, token.key())
               : Double.NEGATIVE_INFINITY;
       max = Math.max(max, logits[i]);
@@ -34,8 +34,8 @@ final class Softmax {
     return out;
   }
 
-  private static boolean sees(ModelShape shape, int query, int token) {
-    return token <= query && (shape.slidingWindow() == 0 || token > query - shape.slidingWindow());
+  private static boolean sees(int window, int query, int token) {
+    return token <= query && (window == 0 || token > query - window);
   }
 
   private static double logit(ModelShape shape, float[] query, double[] key) {

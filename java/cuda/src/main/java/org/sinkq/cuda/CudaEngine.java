@@ -138,7 +138,7 @@ final class CudaEngine implements Engine {
               .set(Int4.SPILL_TOKENS, geometry.layer(i).sinks().spillTokens())
               .set(Int4.TRACKED_HEAD, Math.max(0, tracked))
               .set(Int4.TRACKED_HEADS, geometry.trackedHeads())
-              .set(Int4.SLIDING_WINDOW, geometry.shape().slidingWindow())
+              .set(Int4.SLIDING_WINDOW, geometry.shape().slidingWindow(i))
               .set(Int4.BITS, layouts[i].bits)
               .setSoftmax(geometry.shape().softmaxScale(), geometry.shape().logitsSoftCap());
     }

@@ -97,6 +97,15 @@ class ArchitecturesTest {
     check(new TinyModel("qwen2", 7).withBiases());
   }
 
+  /** Its layers have a sliding window, except for every sixth. */
+  @Test
+  void gemma3() {
+    TinyModel tiny = new TinyModel("gemma3", 9).withHeadNorms().withPostNorms();
+    tiny.slidingWindow = 37;
+    tiny.slidingRopeBase = 100;
+    check(tiny.uint32("attention.sliding_window", 37).float32("rope.freq_base_swa", 100));
+  }
+
   @Test
   void qwen3() {
     check(new TinyModel("qwen3", 8).withHeadNorms());

@@ -5,7 +5,6 @@ import static org.sinkq.llm.TinyModel.HEADS;
 import static org.sinkq.llm.TinyModel.HEAD_DIM;
 import static org.sinkq.llm.TinyModel.INNER;
 import static org.sinkq.llm.TinyModel.KV_HEADS;
-import static org.sinkq.llm.TinyModel.ROPE_BASE;
 import static org.sinkq.llm.TinyModel.VOCABULARY;
 import static org.sinkq.llm.TinyModel.WIDTH;
 
@@ -24,7 +23,7 @@ final class NaiveForward {
     float[] table = model.tensors.get("token_embd.weight");
     for (int t = 0; t < n; t++) {
       for (int i = 0; i < WIDTH; i++) {
-        x[t][i] = table[tokens[t] * WIDTH + i];
+        x[t][i] = table[tokens[t] * WIDTH + i] * (gemma() ? Math.sqrt(WIDTH) : 1);
       }
     }
     for (int layer = 0; layer < TinyModel.LAYERS; layer++) {
@@ -35,9 +34,9 @@ final class NaiveForward {
         double[] gate = apply(prefix + "ffn_gate", h, INNER);
         double[] up = apply(prefix + "ffn_up", h, INNER);
         for (int i = 0; i < INNER; i++) {
-          gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
+          gate[i] = activation(gate[i]) * up[i];
         }
-        add(row, apply(prefix + "ffn_down", gate, WIDTH));
+        add(row, after(prefix + "post_ffw_norm", apply(prefix + "ffn_down", gate, WIDTH)));
       }
     }
     String output = model.tensors.containsKey("output.weight") ? "output" : "token_embd";
@@ -82,8 +81,22 @@ final class NaiveForward {
           }
         }
       }
-      add(x[t], apply(prefix + "attn_output", out, WIDTH));
+      add(x[t], after(prefix + "post_attention_norm", apply(prefix + "attn_output", out, WIDTH)));
     }
+  }
+
+  private boolean gemma() {
+    return model.architecture.equals("gemma3");
+  }
+
+  private double activation(double x) {
+    double tanh = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x));
+    return gemma() ? 0.5 * x * (1 + tanh) : x / (1 + Math.exp(-x));
+  }
+
+  /** A norm of what a layer adds, if the model has it. */
+  private double[] after(String name, double[] x) {
+    return model.tensors.containsKey(name + ".weight") ? norm(x, name + ".weight") : x;
   }
 
   private void turn(double[] x, String norm, int position) {
@@ -98,7 +111,8 @@ final class NaiveForward {
         boolean pairs = model.architecture.equals("llama");
         int a = at + (pairs ? 2 * i : i);
         int b = pairs ? a + 1 : a + half;
-        double angle = position / model.ropeFactor * Math.pow(ROPE_BASE, -(double) i / half);
+        double angle =
+            position / model.ropeFactor * Math.pow(model.slidingRopeBase, -(double) i / half);
         angle /= factors == null ? 1 : factors[i];
         double first = x[a] * Math.cos(angle) - x[b] * Math.sin(angle);
         x[b] = x[a] * Math.sin(angle) + x[b] * Math.cos(angle);

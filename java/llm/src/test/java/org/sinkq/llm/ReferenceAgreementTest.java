@@ -19,8 +19,8 @@ import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
 
 /**
- * SmolLM2-135M against transformers in binary32; see expect_model.py. Needs the weights: system
- * property {@code sinkq.model}.
+ * SmolLM2-135M, or Gemma 3 270M, against transformers in binary32; see expect_model.py. Needs the
+ * weights: system property {@code sinkq.model}.
  */
 @Tag("model")
 class ReferenceAgreementTest {
@@ -31,20 +31,26 @@ class ReferenceAgreementTest {
 
   @Test
   void greedyTokensAndLogitsAgree() throws IOException {
-    Properties expected = new Properties();
-    try (InputStream in = ReferenceAgreementTest.class.getResourceAsStream("smollm2.properties")) {
-      expected.load(in);
-    }
     try (LanguageModel model = LanguageModel.open(Path.of(System.getProperty("sinkq.model")), 0);
         AttentionBackend backend =
             AttentionBackends.open(
                 BackendConfig.of(
                     model.attentionShape(),
                     KvCacheSpec.builder().codec(KvCodec.FP16).capacityTokens(256).build()))) {
+      Properties expected = expected(model.info().architecture());
       for (int i = 0; i < PROMPTS; i++) {
         check(expected, i, model, backend);
       }
     }
+  }
+
+  private static Properties expected(String architecture) throws IOException {
+    String name = architecture.equals("gemma3") ? "gemma3.properties" : "smollm2.properties";
+    Properties expected = new Properties();
+    try (InputStream in = ReferenceAgreementTest.class.getResourceAsStream(name)) {
+      expected.load(in);
+    }
+    return expected;
   }
 
   private static int[] ids(Properties expected, String key) {

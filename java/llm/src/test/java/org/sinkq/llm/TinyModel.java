@@ -29,6 +29,10 @@ public final class TinyModel {
   int ropeDimensions = HEAD_DIM;
   float ropeFactor = 1;
   int slidingWindow;
+
+  /** RoPE base where there is a sliding window. */
+  float slidingRopeBase = ROPE_BASE;
+
   private final Map<String, long[]> shapes = new LinkedHashMap<>();
   private final GgufWriter writer = new GgufWriter();
   private final SplittableRandom random;
@@ -93,6 +97,15 @@ public final class TinyModel {
     for (int i = 0; i < LAYERS; i++) {
       norm("blk." + i + ".attn_q_norm.weight", HEAD_DIM);
       norm("blk." + i + ".attn_k_norm.weight", HEAD_DIM);
+    }
+    return this;
+  }
+
+  /** Norms of what attention and feed-forward network add, as Gemma 3 has. */
+  public TinyModel withPostNorms() {
+    for (int i = 0; i < LAYERS; i++) {
+      norm("blk." + i + ".post_attention_norm.weight", WIDTH);
+      norm("blk." + i + ".post_ffw_norm.weight", WIDTH);
     }
     return this;
   }

@@ -91,6 +91,11 @@ final class ConfigJson {
         config.ropeDimensions(),
         config.shape().headDim());
     require(
+        config.embeddingScale() == 1,
+        path,
+        "general.architecture=%s, expected one without scaled embeddings: not converted",
+        model.info().architecture());
+    require(
         config.shape().slidingWindow() == 0,
         path,
         "attention.sliding_window=%d, expected none: Jlama attends to the whole context",

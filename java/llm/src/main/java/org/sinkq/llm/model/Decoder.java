@@ -24,6 +24,10 @@ public final class Decoder {
   private final ModelConfig config;
   private final ModelWeights weights;
   private final RopeTable rope;
+
+  /** For the layers with a sliding window; often the same. */
+  private final RopeTable slidingRope;
+
   private final Kernels kernels;
   private final WorkerPool workers;
   private final Products products;
@@ -37,7 +41,11 @@ public final class Decoder {
   public Decoder(GgufFile file, Kernels kernels, WorkerPool workers) {
     config = ModelConfig.read(file);
     weights = ModelWeights.read(file, config);
-    rope = new RopeTable(config, weights.ropeFactors());
+    rope = new RopeTable(config, config.ropeBase(), config.ropeFactor(), weights.ropeFactors());
+    slidingRope =
+        config.slidingRopeBase() == 0
+            ? rope
+            : new RopeTable(config, config.slidingRopeBase(), 1, null);
     this.kernels = kernels;
     this.workers = workers;
     products = new Products(kernels, workers);
@@ -71,7 +79,9 @@ public final class Decoder {
         shares.add(share(batch, first));
         first += batch.rows();
       }
-      rope.ensure(setPositions(batches));
+      int positions = setPositions(batches);
+      rope.ensure(positions);
+      slidingRope.ensure(positions);
       embed(batches);
       for (int i = 0; i < weights.layers().size(); i++) {
         ModelWeights.Layer layer = weights.layers().get(i);
@@ -108,10 +118,20 @@ public final class Decoder {
       int[] tokens = batch.tokens();
       forRows(
           tokens.length,
-          r ->
-              kernels.dequantize(
-                  weights.embedding(), tokens[r], space.x, from + r * config.width()));
+          r -> {
+            int at = from + r * config.width();
+            kernels.dequantize(weights.embedding(), tokens[r], space.x, at);
+            scale(at);
+          });
       first += tokens.length;
+    }
+  }
+
+  /** Scales an embedding, where the model does. */
+  private void scale(int at) {
+    float factor = config.embeddingScale();
+    for (int i = at; factor != 1 && i < at + config.width(); i++) {
+      space.x[i] *= factor;
     }
   }
 
@@ -135,34 +155,42 @@ public final class Decoder {
   private void attend(List<Share> shares, int index, ModelWeights.Layer layer, int rows) {
     norm(layer.attentionNorm(), rows);
     products.apply(layer.qkv(), space.normed, rows, space.qkv);
-    forRows(rows, r -> turn(layer, r));
+    RopeTable table = config.shape().slidingWindow(index) > 0 ? slidingRope : rope;
+    forRows(rows, r -> turn(layer, table, r));
     for (Share share : shares) {
       share.plan.run(index, share.q, share.k, share.v, share.out);
     }
-    addTo(layer.attentionOutput(), space.attention, rows);
+    addTo(layer.attentionOutput(), space.attention, layer.attentionPostNorm(), rows);
   }
 
   /** Norms by head, where the model has them, and RoPE of one row of q and k. */
-  private void turn(ModelWeights.Layer layer, int row) {
-    turn(space.qkv[0], config.shape().numQoHeads(), layer.qNorm(), row);
-    turn(space.qkv[1], config.shape().numKvHeads(), layer.kNorm(), row);
+  private void turn(ModelWeights.Layer layer, RopeTable table, int row) {
+    turn(space.qkv[0], config.shape().numQoHeads(), layer.qNorm(), table, row);
+    turn(space.qkv[1], config.shape().numKvHeads(), layer.kNorm(), table, row);
   }
 
-  private void turn(float[] x, int heads, float[] norm, int row) {
+  private void turn(float[] x, int heads, float[] norm, RopeTable table, int row) {
     int dim = config.shape().headDim();
     for (int h = 0; h < heads; h++) {
       int at = (row * heads + h) * dim;
       if (norm != null) {
         kernels.rmsNorm(x, at, dim, norm, config.normEpsilon(), x, at);
       }
-      rope.rotate(x, at, space.position[row]);
+      table.rotate(x, at, space.position[row]);
     }
   }
 
   private void feedForward(ModelWeights.Layer layer, int rows) {
     norm(layer.feedForwardNorm(), rows);
-    products.applyGated(layer.gate(), layer.up(), space.normed, rows, space.gate, space.up);
-    addTo(layer.down(), space.gate, rows);
+    products.applyGated(
+        config.architecture().activation(),
+        layer.gate(),
+        layer.up(),
+        space.normed,
+        rows,
+        space.gate,
+        space.up);
+    addTo(layer.down(), space.gate, layer.feedForwardPostNorm(), rows);
   }
 
   private void norm(float[] norm, int rows) {
@@ -174,11 +202,20 @@ public final class Decoder {
                 space.x, r * width, width, norm, config.normEpsilon(), space.normed, r * width));
   }
 
-  /** {@code x += map(from)}. */
-  private void addTo(Linear map, float[] from, int rows) {
+  /** {@code x += norm(map(from))}, without the norm if it is null. */
+  private void addTo(Linear map, float[] from, float[] norm, int rows) {
     int width = config.width();
-    products.apply(map, from, rows, space.normed);
-    forRows(rows, r -> kernels.add(space.x, space.normed, r * width, width));
+    float[] added = space.normed;
+    products.apply(map, from, rows, added);
+    forRows(
+        rows,
+        r -> {
+          int at = r * width;
+          if (norm != null) {
+            kernels.rmsNorm(added, at, width, norm, config.normEpsilon(), added, at);
+          }
+          kernels.add(space.x, added, at, width);
+        });
   }
 
   private float[][] logits(int[] logitRows) {

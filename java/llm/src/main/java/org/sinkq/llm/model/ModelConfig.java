@@ -22,6 +22,9 @@ import org.sinkq.llm.gguf.GgufMetadata;
  * @param ropeDimensions leading elements of a head that RoPE turns
  * @param ropeBase base of the RoPE frequencies
  * @param ropeFactor positions are divided by this (linear scaling); 1 is none
+ * @param slidingRopeBase base of the frequencies in layers with a sliding window, whose positions
+ *     are not divided; 0 if they are like the others
+ * @param embeddingScale factor on the embedding of a token
  */
 public record ModelConfig(
     Architecture architecture,
@@ -32,14 +35,27 @@ public record ModelConfig(
     float normEpsilon,
     int ropeDimensions,
     float ropeBase,
-    float ropeFactor) {
+    float ropeFactor,
+    float slidingRopeBase,
+    float embeddingScale) {
 
   private static final int MAX_EXTENT = 1 << 20;
   private static final float DEFAULT_ROPE_BASE = 10_000;
 
+  /** Every so many layers of Gemma 3, the last one sees all tokens. */
+  private static final int GEMMA3_PERIOD = 6;
+
+  /** Layers of the Gemma 3 that scales its queries in another way. */
+  private static final int GEMMA3_27B_LAYERS = 62;
+
   /** What a file may say that this forward pass does not do, with the only value it may have. */
   private static final List<String> MUST_BE_ABSENT =
-      List.of("expert_count", "attention.sliding_window_pattern", "attention.temperature_scale");
+      List.of(
+          "expert_count",
+          "attention.sliding_window_pattern",
+          "attention.temperature_scale",
+          "attn_logit_softcapping",
+          "final_logit_softcapping");
 
   /**
    * Reads and checks the sizes.
@@ -108,8 +124,14 @@ public record ModelConfig(
           contextLength,
           epsilon,
           ropeDimensions,
-          ropeBase(),
-          ropeFactor());
+          ropeBase("rope.freq_base"),
+          ropeFactor(),
+          isGemma3() ? ropeBase("rope.freq_base_swa") : 0,
+          isGemma3() ? (float) Math.sqrt(width) : 1);
+    }
+
+    private boolean isGemma3() {
+      return architecture == Architecture.GEMMA3;
     }
 
     private String key(String suffix) {
@@ -126,23 +148,32 @@ public record ModelConfig(
     private ModelShape shape(int heads, int headDim, int contextLength) {
       int kvHeads =
           metadata.has(key("attention.head_count_kv")) ? size("attention.head_count_kv") : heads;
+      int layers = size("block_count");
+      require(
+          !isGemma3() || layers < GEMMA3_27B_LAYERS,
+          path,
+          "%s=%d, expected fewer than %d: not supported",
+          key("block_count"),
+          layers,
+          GEMMA3_27B_LAYERS);
       int window = metadata.findInteger(key("attention.sliding_window")).orElse(0);
       try {
         // A window that reaches over the whole context hides nothing.
-        return ModelShape.of(size("block_count"), heads, kvHeads, headDim)
-            .withSlidingWindow(window >= contextLength ? 0 : window);
+        return ModelShape.of(layers, heads, kvHeads, headDim)
+            .withSlidingWindow(window >= contextLength ? 0 : window)
+            .withSlidingPeriod(isGemma3() ? GEMMA3_PERIOD : 0);
       } catch (InvalidArgumentException e) {
         throw new InvalidModelException(path, "attention shape: " + e.getMessage(), e);
       }
     }
 
-    private float ropeBase() {
-      float base = (float) metadata.findFloating(key("rope.freq_base")).orElse(DEFAULT_ROPE_BASE);
+    private float ropeBase(String suffix) {
+      float base = (float) metadata.findFloating(key(suffix)).orElse(DEFAULT_ROPE_BASE);
       require(
           base > 1 && Float.isFinite(base),
           path,
           "%s=%s, expected a number above 1",
-          key("rope.freq_base"),
+          key(suffix),
           base);
       return base;
     }

@@ -31,6 +31,8 @@ record ModelWeights(
    * @param qkv the maps to q, k and v
    * @param qNorm [headDim], or null
    * @param kNorm [headDim], or null
+   * @param attentionPostNorm [width] norm of what attention adds, or null
+   * @param feedForwardPostNorm [width] norm of what the feed-forward network adds, or null
    */
   record Layer(
       float[] attentionNorm,
@@ -38,10 +40,12 @@ record ModelWeights(
       float[] qNorm,
       float[] kNorm,
       Linear attentionOutput,
+      float[] attentionPostNorm,
       float[] feedForwardNorm,
       Linear gate,
       Linear up,
-      Linear down) {}
+      Linear down,
+      float[] feedForwardPostNorm) {}
 
   int vocabulary() {
     return embedding.rows();
@@ -106,7 +110,8 @@ record ModelWeights(
       int queries = config.shape().numQoHeads() * dim;
       int keys = config.shape().numKvHeads() * dim;
       int inner = config.feedForward();
-      boolean headNorms = config.architecture() == Architecture.QWEN3;
+      boolean headNorms = config.architecture().headNorms();
+      boolean postNorms = config.architecture() == Architecture.GEMMA3;
       return new Layer(
           vector(prefix + "attn_norm.weight", width),
           new Linear[] {
@@ -117,10 +122,12 @@ record ModelWeights(
           headNorms ? vector(prefix + "attn_q_norm.weight", dim) : null,
           headNorms ? vector(prefix + "attn_k_norm.weight", dim) : null,
           linear(prefix + "attn_output", width, queries),
+          postNorms ? vector(prefix + "post_attention_norm.weight", width) : null,
           vector(prefix + "ffn_norm.weight", width),
           linear(prefix + "ffn_gate", inner, width),
           linear(prefix + "ffn_up", inner, width),
-          linear(prefix + "ffn_down", width, inner));
+          linear(prefix + "ffn_down", width, inner),
+          postNorms ? vector(prefix + "post_ffw_norm.weight", width) : null);
     }
 
     private Linear linear(String name, int outputs, int inputs) {

@@ -20,16 +20,18 @@ final class RopeTable {
   /**
    * An empty table.
    *
+   * @param base of the frequencies
+   * @param factor positions are divided by this
    * @param factors [ropeDimensions / 2] what each frequency is divided by, or null
    */
-  RopeTable(ModelConfig config, float[] factors) {
+  RopeTable(ModelConfig config, float base, float factor, float[] factors) {
     interleaved = config.architecture().interleavedRope();
     pairs = config.ropeDimensions() / 2;
     maxPositions = config.contextLength();
     frequency = new double[pairs];
     for (int i = 0; i < pairs; i++) {
-      double divisor = config.ropeFactor() * (factors == null ? 1.0 : factors[i]);
-      frequency[i] = Math.pow(config.ropeBase(), -2.0 * i / config.ropeDimensions()) / divisor;
+      double divisor = factor * (factors == null ? 1.0 : factors[i]);
+      frequency[i] = Math.pow(base, -2.0 * i / config.ropeDimensions()) / divisor;
     }
   }
 

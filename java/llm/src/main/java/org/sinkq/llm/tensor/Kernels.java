@@ -79,6 +79,9 @@ public interface Kernels {
   /** {@code gate[i] = gate[i] / (1 + exp(-gate[i])) * up[i]}. */
   void siluMultiply(float[] gate, float[] up, int at, int n);
 
+  /** {@code gate[i] = gelu(gate[i]) * up[i]}, GELU in its approximation by tanh. */
+  void geluMultiply(float[] gate, float[] up, int at, int n);
+
   /** {@code x[i] += y[i]}. */
   void add(float[] x, float[] y, int at, int n);
 }

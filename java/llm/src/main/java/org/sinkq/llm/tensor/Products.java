@@ -79,13 +79,19 @@ public final class Products {
   }
 
   /**
-   * {@code gate = silu(gated · x) * (linear · x)} for two maps of one shape.
+   * {@code gate = activation(gated · x) * (linear · x)} for two maps of one shape.
    *
    * @param gate [rows, outputs], overwritten
    * @param up [rows, outputs], overwritten with the second map's outputs
    */
   public void applyGated(
-      Linear gated, Linear linear, float[] x, int rows, float[] gate, float[] up) {
+      Activation activation,
+      Linear gated,
+      Linear linear,
+      float[] x,
+      int rows,
+      float[] gate,
+      float[] up) {
     Weights weights = gated.weights();
     workers.run(
         tasks(weights, rows),
@@ -96,7 +102,10 @@ public final class Products {
           int outputs = Math.min(taskOutputs(weights), weights.rows() - from);
           int end = Math.min(rows, firstRow(weights, task) + slabRows(weights));
           for (int r = firstRow(weights, task); r < end; r++) {
-            kernels.siluMultiply(gate, up, r * weights.rows() + from, outputs);
+            switch (activation) {
+              case SILU -> kernels.siluMultiply(gate, up, r * weights.rows() + from, outputs);
+              case GELU -> kernels.geluMultiply(gate, up, r * weights.rows() + from, outputs);
+            }
           }
         });
   }

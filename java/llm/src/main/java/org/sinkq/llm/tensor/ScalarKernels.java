@@ -90,6 +90,13 @@ final class ScalarKernels implements Kernels {
   }
 
   @Override
+  public void geluMultiply(float[] gate, float[] up, int at, int n) {
+    for (int i = at; i < at + n; i++) {
+      gate[i] = Silu.gelu(gate[i]) * up[i];
+    }
+  }
+
+  @Override
   public void add(float[] x, float[] y, int at, int n) {
     for (int i = at; i < at + n; i++) {
       x[i] += y[i];

@@ -1,7 +1,8 @@
 package org.sinkq.llm.tensor;
 
 /**
- * {@code x / (1 + exp(-x))} in binary32, the same bits in scalar and vector code.
+ * {@code x / (1 + exp(-y))} in binary32, the same bits in scalar and vector code: SiLU with y = x,
+ * and the usual approximation of GELU with y = 2 sqrt(2 / pi) (x + 0.044715 x^3).
  *
  * <p>{@code exp(y) = 2^n * exp(r)} with n = round(y / ln 2) and |r| <= ln 2 / 2, exp(r) as its
  * Taylor polynomial of degree 7, whose remainder there is below 2^-27. y is held between -{@link
@@ -28,6 +29,12 @@ final class Silu {
   static final float C3 = 1 / 6f;
   static final float C2 = 1 / 2f;
 
+  /** 2 sqrt(2 / pi). */
+  static final float GELU_LINEAR = 1.595769f;
+
+  /** 0.044715 of it. */
+  static final float GELU_CUBIC = 0.0713548f;
+
   /** Bits of 1.0. */
   static final int ONE = 0x3F800000;
 
@@ -36,7 +43,16 @@ final class Silu {
   private Silu() {}
 
   static float silu(float x) {
-    float y = Math.min(Math.max(-x, -LIMIT), LIMIT);
+    return gated(x, -x);
+  }
+
+  static float gelu(float x) {
+    return gated(x, -x * Math.fma(x * x, GELU_CUBIC, GELU_LINEAR));
+  }
+
+  /** {@code x / (1 + exp(exponent))}. */
+  private static float gated(float x, float exponent) {
+    float y = Math.min(Math.max(exponent, -LIMIT), LIMIT);
     float t = Math.fma(y, LOG2_E, ROUND);
     float n = t - ROUND;
     float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, y));

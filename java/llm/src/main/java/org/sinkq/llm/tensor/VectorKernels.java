@@ -202,18 +202,31 @@ final class VectorKernels implements Kernels {
   public void siluMultiply(float[] gate, float[] up, int at, int n) {
     int i = at;
     for (; i + L <= at + n; i += L) {
-      silu(FloatVector.fromArray(F, gate, i))
-          .mul(FloatVector.fromArray(F, up, i))
-          .intoArray(gate, i);
+      FloatVector x = FloatVector.fromArray(F, gate, i);
+      gated(x, x.neg()).mul(FloatVector.fromArray(F, up, i)).intoArray(gate, i);
     }
     for (; i < at + n; i++) {
       gate[i] = Silu.silu(gate[i]) * up[i];
     }
   }
 
-  /** {@link Silu#silu} lane by lane. */
-  private static FloatVector silu(FloatVector x) {
-    FloatVector y = x.neg();
+  @Override
+  public void geluMultiply(float[] gate, float[] up, int at, int n) {
+    FloatVector linear = FloatVector.broadcast(F, Silu.GELU_LINEAR);
+    int i = at;
+    for (; i + L <= at + n; i += L) {
+      FloatVector x = FloatVector.fromArray(F, gate, i);
+      FloatVector factor = x.mul(x).fma(FloatVector.broadcast(F, Silu.GELU_CUBIC), linear);
+      gated(x, x.neg().mul(factor)).mul(FloatVector.fromArray(F, up, i)).intoArray(gate, i);
+    }
+    for (; i < at + n; i++) {
+      gate[i] = Silu.gelu(gate[i]) * up[i];
+    }
+  }
+
+  /** {@code x / (1 + exp(y))}, as {@link Silu} has it, lane by lane. */
+  private static FloatVector gated(FloatVector x, FloatVector exponent) {
+    FloatVector y = exponent;
     FloatVector highest = FloatVector.broadcast(F, Silu.LIMIT);
     FloatVector lowest = FloatVector.broadcast(F, -Silu.LIMIT);
     y = y.blend(highest, y.compare(GT, highest));
@@ -231,8 +244,8 @@ final class VectorKernels implements Kernels {
     p = r.fma(p, FloatVector.broadcast(F, Silu.C2));
     p = r.fma(p, FloatVector.broadcast(F, 1f));
     p = r.fma(p, FloatVector.broadcast(F, 1f));
-    IntVector exponent = t.reinterpretAsInts().lanewise(LSHL, Silu.MANTISSA_BITS).add(Silu.ONE);
-    FloatVector power = exponent.reinterpretAsFloats();
+    IntVector bits = t.reinterpretAsInts().lanewise(LSHL, Silu.MANTISSA_BITS).add(Silu.ONE);
+    FloatVector power = bits.reinterpretAsFloats();
     return x.div(p.fma(power, FloatVector.broadcast(F, 1f)));
   }
 

@@ -158,7 +158,7 @@ class ProductsTest {
     float[] gated = new float[rows * 200];
     try (WorkerPool workers = new WorkerPool(2, "test")) {
       new Products(Kernels.best(), workers)
-          .applyGated(gate, up, x, rows, gated, new float[rows * 200]);
+          .applyGated(Activation.SILU, gate, up, x, rows, gated, new float[rows * 200]);
     }
     float[] expected = apply(Kernels.best(), 1, gate, x, rows);
     new ScalarKernels()
@@ -184,6 +184,9 @@ class ProductsTest {
       new ScalarKernels().siluMultiply(scalar, weight, 0, n);
       Kernels.best().siluMultiply(best, weight, 0, n);
       assertArrayEquals(scalar, best, "silu of " + n);
+      new ScalarKernels().geluMultiply(scalar, weight, 0, n);
+      Kernels.best().geluMultiply(best, weight, 0, n);
+      assertArrayEquals(scalar, best, "gelu of " + n);
       new ScalarKernels().add(scalar, x, 0, n);
       Kernels.best().add(best, x, 0, n);
       assertArrayEquals(scalar, best, "sum of " + n);

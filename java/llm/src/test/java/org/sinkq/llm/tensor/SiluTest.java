@@ -14,6 +14,17 @@ class SiluTest {
   }
 
   @Test
+  void geluIsItsUsualApproximation() {
+    double root = Math.sqrt(2 / Math.PI);
+    for (float x = -12; x <= 12; x += 0.01f) {
+      double exact = 0.5 * x * (1 + Math.tanh(root * (x + 0.044715 * x * x * x)));
+      assertEquals(exact, Silu.gelu(x), 2e-6 * Math.abs(x) + 1e-9, "x=" + x);
+    }
+    assertEquals(1e6f, Silu.gelu(1e6f));
+    assertEquals(0f, Silu.gelu(-1e6f), 1e-30f);
+  }
+
+  @Test
   void behavesFarOut() {
     assertEquals(1e6f, Silu.silu(1e6f));
     assertEquals(0f, Silu.silu(-1e6f), 1e-30f);
