@@ -29,11 +29,12 @@ public final class AttentionBackends {
 
   /**
    * Opens a backend. An engine asked for by name is used or refused; {@link BackendConfig#AUTO}
-   * takes the best that can run here, and the status of the backend's engine tells why.
+   * takes the best that can run here and has what the cache asks for, and the status of the
+   * backend's engine tells why.
    *
    * @throws EngineUnavailableException if the engine asked for, or every engine, cannot run here
-   * @throws InvalidArgumentException if the name is unknown or the capacity is too small for one
-   *     page
+   * @throws InvalidArgumentException if the name is unknown, the engine lacks what the cache asks
+   *     for, or the capacity is too small for one page
    * @throws DeviceException if the memory cannot be had
    */
   public static AttentionBackend open(BackendConfig config) {
@@ -45,17 +46,22 @@ public final class AttentionBackends {
       }
       return EngineBackend.open(config, named.provider, chosen(named.status, "asked for by name"));
     }
+    CacheGeometry geometry = new CacheGeometry(config.shape(), config.cache());
     List<String> passedOver = new ArrayList<>();
     for (Candidate candidate : candidates) {
       EngineStatus status = candidate.status;
-      if (status.available()) {
+      String refusal = status.available() ? refusal(candidate.provider, geometry) : "";
+      if (!refusal.isEmpty()) {
+        passedOver.add(status.name() + ": " + refusal);
+      } else if (status.available()) {
         String why =
             passedOver.isEmpty()
                 ? "the best engine here"
                 : "passed over " + String.join("; ", passedOver);
         return EngineBackend.open(config, candidate.provider, chosen(status, why));
+      } else {
+        passedOver.add(status.name() + ": " + status.reason() + " (" + status.remedy() + ")");
       }
-      passedOver.add(status.name() + ": " + status.reason() + " (" + status.remedy() + ")");
     }
     throw new EngineUnavailableException(
         candidates.isEmpty()
@@ -66,6 +72,16 @@ public final class AttentionBackends {
                 "no engine found",
                 "put an engine on the module path")
             : candidates.getLast().status);
+  }
+
+  /** What an engine that can run lacks for a cache, or nothing. */
+  private static String refusal(EngineProvider provider, CacheGeometry geometry) {
+    try {
+      provider.footprint(geometry);
+      return "";
+    } catch (InvalidArgumentException e) {
+      return e.getMessage();
+    }
   }
 
   /**

@@ -55,7 +55,7 @@ class AttentionBackendsTest {
               .startsWith(
                   "passed over not-linked: it cannot be loaded: java.lang.NoClassDefFoundError:"
                       + " libmissing (check that all its libraries are present); not-here: no such"
-                      + " device (buy one)"),
+                      + " device (buy one); particular: headDim=64, expected 65 for this engine"),
           status.reason());
     }
   }

@@ -65,6 +65,27 @@ public final class BrokenEngines {
     }
   }
 
+  /** It can run, but not for any cache that a test asks for. */
+  public static final class Particular extends Unusable {
+    /** For {@link java.util.ServiceLoader}. */
+    public Particular() {}
+
+    @Override
+    public String name() {
+      return "particular";
+    }
+
+    @Override
+    public EngineStatus probe() {
+      return new EngineStatus(name(), true, "", "", "");
+    }
+
+    @Override
+    public Footprint footprint(CacheGeometry geometry) {
+      throw new InvalidArgumentException("headDim=64, expected 65 for this engine");
+    }
+  }
+
   /** It knows that it cannot run. */
   public static final class NotHere extends Unusable {
     /** For {@link java.util.ServiceLoader}. */
