@@ -24,7 +24,7 @@ import org.sinkq.bench.Workload.Cache;
 @Fork(value = 1, jvmArgsAppend = "--add-modules=jdk.incubator.vector")
 public class DecodeBenchmark {
   /** Kind of cache. */
-  @Param({"FP32", "FP16", "INT4", "KIVI2", "SINKQ2"})
+  @Param({"FP32", "FP16", "INT4", "KIVI2", "SINKQ2", "SINKQ2A"})
   public Cache cache;
 
   /** 128: 32/8 heads; 64: 9/3 heads. */

@@ -9,7 +9,7 @@ import org.sinkq.bench.Workload.Cache;
 /** Decode attention of one sequence, by shape and codec, on one thread and on all. */
 final class DecodeTable {
   private static final List<Cache> CACHES =
-      List.of(Cache.FP32, Cache.FP16, Cache.INT4, Cache.KIVI2, Cache.SINKQ2);
+      List.of(Cache.FP32, Cache.FP16, Cache.INT4, Cache.KIVI2, Cache.SINKQ2, Cache.SINKQ2A);
 
   private DecodeTable() {}
 
@@ -23,8 +23,8 @@ final class DecodeTable {
 
             Nanoseconds per token, layer and KV head (median of %d rounds); ratios are medians over rounds, with their range.
 
-            | shape | threads | fp32 | fp16 | 4 bit | 2 bit, no sinks | 2 bit, sinks | fp32 : 2 bit | fp16 : 2 bit |
-            |---|---|---|---|---|---|---|---|---|
+            | shape | threads | fp32 | fp16 | 4 bit | 2 bit, no sinks | 2 bit, sinks | 2 bit, adaptive | fp32 : 2 bit | fp16 : 2 bit | fp16 : adaptive |
+            |---|---|---|---|---|---|---|---|---|---|---|
             """,
             effort.tokens(),
             effort.rounds()));
@@ -53,7 +53,9 @@ final class DecodeTable {
       }
       int sinkq = CACHES.indexOf(Cache.SINKQ2);
       row.append(" | ").append(runs.ratio(CACHES.indexOf(Cache.FP32), sinkq));
-      row.append(" | ").append(runs.ratio(CACHES.indexOf(Cache.FP16), sinkq));
+      int fp16 = CACHES.indexOf(Cache.FP16);
+      row.append(" | ").append(runs.ratio(fp16, sinkq));
+      row.append(" | ").append(runs.ratio(fp16, CACHES.indexOf(Cache.SINKQ2A)));
       return row.append(" |\n").toString();
     } finally {
       caches.forEach(FilledCache::close);

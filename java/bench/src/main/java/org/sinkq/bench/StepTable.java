@@ -18,18 +18,21 @@ final class StepTable {
             String.format(
                 Locale.ROOT,
                 """
-                ### A decode step of the 2-bit cache, %d thread(s)
+                ### A decode step of the 2-bit caches, %d thread(s)
 
                 Microseconds per layer. Flush is spread over the %d tokens of a page.
 
-                | shape | context | step | append | flush | append + flush : attention |
-                |---|---|---|---|---|---|
+                | shape | cache | context | step | append | flush | append + flush : attention |
+                |---|---|---|---|---|---|---|
                 """,
                 effort.threads(),
                 FilledCache.PAGE_TOKENS));
     for (int tokens : new int[] {8 * 1024, effort.tokens()}) {
-      table.append(row(effort.d128(tokens), effort));
-      table.append(row(effort.d64(tokens), effort));
+      for (Workload workload : List.of(effort.d128(tokens), effort.d64(tokens))) {
+        for (Cache cache : List.of(Cache.SINKQ2, Cache.SINKQ2A)) {
+          table.append(row(workload, cache, effort));
+        }
+      }
       if (effort.tokens() == 8 * 1024) {
         break;
       }
@@ -37,8 +40,8 @@ final class StepTable {
     return table.toString();
   }
 
-  static String row(Workload workload, Effort effort) {
-    try (FilledCache cache = new FilledCache(workload, Cache.SINKQ2, effort.threads())) {
+  static String row(Workload workload, Cache kind, Effort effort) {
+    try (FilledCache cache = new FilledCache(workload, kind, effort.threads())) {
       Interleaved runs =
           Interleaved.run(
               2 * effort.warmup(),
@@ -50,8 +53,9 @@ final class StepTable {
       double append = runs.median(2) / perLayer;
       return String.format(
           Locale.ROOT,
-          "| %s | %,d | %.0f | %.1f | %.1f | %.1f %% |\n",
+          "| %s | %s | %,d | %.0f | %.1f | %.1f | %.1f %% |\n",
           workload.label(),
+          kind,
           workload.tokens(),
           step,
           append,
