@@ -64,7 +64,18 @@ record KvSettings(KvPreset preset, int page, int window, int pool, int spill) {
    * @param firstSinkLayer first layer that tracks sinks
    */
   KvCacheSpec spec(int capacityTokens, int firstSinkLayer) {
+    return spec(1, capacityTokens, firstSinkLayer);
+  }
+
+  /**
+   * The cache for several sequences.
+   *
+   * @param capacityTokens tokens that each must be able to hold
+   * @param firstSinkLayer first layer that tracks sinks
+   */
+  KvCacheSpec spec(int sequences, int capacityTokens, int firstSinkLayer) {
     return KvCacheSpec.builder()
+        .maxSequences(sequences)
         .codec(preset.codec())
         .pageTokens(page)
         .windowTokens(window)

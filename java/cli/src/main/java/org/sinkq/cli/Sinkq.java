@@ -56,6 +56,7 @@ final class Sinkq implements Runnable {
     line.addSubcommand(new EvalCommand(environment, models));
     line.addSubcommand(new AnalyzeCommand(environment, models));
     line.addSubcommand(new ReplayCommand(environment));
+    line.addSubcommand(new PlanCommand());
     line.addSubcommand(new DoctorCommand(models));
     line.addSubcommand(new CommandLine(new ModelsCommand(environment, models)));
     line.addSubcommand(new CompletionCommand());

@@ -1,0 +1,236 @@
+package org.sinkq.cli;
+
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.sinkq.InvalidArgumentException;
+import org.sinkq.cli.plan.CapacityPlanner;
+import org.sinkq.cli.plan.DecoderShape;
+import org.sinkq.cli.plan.Gpu;
+import org.sinkq.cli.plan.StepTime;
+import org.sinkq.llm.LanguageModel;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** What fits on a GPU, and how fast it would decode. */
+@Command(
+    name = "plan",
+    description = {
+      "Show how many sequences fit on a GPU and how fast they decode; needs no GPU.",
+      "",
+      "Weights are fp16. Bytes are exactly what the engine allocates; times are predicted from rates"
+          + " measured on an H100 and an H200, and from data sheets elsewhere.",
+      ""
+    },
+    footer = {
+      "  sinkq plan --shape llama-3-8b --gpu h100-80 --context 8K,32K",
+      "  sinkq plan --shape model.gguf --gpu 4090 --kv fp16,sinkq2 --context 16K --batch 8",
+      "  sinkq plan --shape llama-2-7b --gpu a100-80 --memory 76G --json"
+    })
+final class PlanCommand implements Runnable {
+  private static final String MOST = "max";
+  private static final int MAX_CONTEXT = 1 << 24;
+  private static final String UNITS = "KMG";
+  private static final String ENGINE = "cuda";
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--shape",
+      paramLabel = "NAME|FILE.gguf",
+      defaultValue = "llama-3-8b",
+      description =
+          "Model: llama-3-8b, llama-2-7b, qwen3-32b-layer or a file (default: ${DEFAULT-VALUE}).")
+  private String shape;
+
+  @Option(
+      names = "--gpu",
+      paramLabel = "NAME",
+      defaultValue = "h100-80",
+      description =
+          "h100-80, h200, a100-80, a100-40, l40s, l4, 4090 or 5090 (default: ${DEFAULT-VALUE}).")
+  private String gpu;
+
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      split = ",",
+      defaultValue = "8K,32K",
+      description = "Tokens of each sequence; K is 1024 (default: ${DEFAULT-VALUE}).")
+  private List<String> contexts;
+
+  @Option(
+      names = "--kv",
+      paramLabel = "KIND",
+      split = ",",
+      defaultValue = "fp16,int4,kivi2,sinkq2",
+      converter = KvPreset.Converter.class,
+      description = "Caches to compare (default: ${DEFAULT-VALUE}).")
+  private List<KvPreset> kinds;
+
+  @Option(
+      names = "--memory",
+      paramLabel = "BYTES",
+      description =
+          "Device memory for weights and cache, such as 76G (default: 95 %% of the GPU's).")
+  private String memory;
+
+  @Option(
+      names = "--batch",
+      paramLabel = "N|max",
+      defaultValue = MOST,
+      description = "Sequences of a step (default: as many as fit).")
+  private String batch;
+
+  @Option(names = "--json", description = "Print one line of JSON for each row.")
+  private boolean json;
+
+  @Override
+  public void run() {
+    Gpu device = Gpu.find(gpu).orElseThrow(() -> unknown("--gpu", gpu, Gpu.names()));
+    DecoderShape model = model();
+    List<Integer> tokens = contexts.stream().map(this::context).toList();
+    int sequences = batch.equals(MOST) ? 0 : (int) number("--batch", batch, 1, 1 << 16);
+    long bytes =
+        memory == null
+            ? device.memoryBytes() / 100 * 95
+            : number("--memory", memory, 1, device.memoryBytes());
+    CapacityPlanner planner = planner(model, device, bytes);
+    PrintWriter out = spec.commandLine().getOut();
+    if (!json) {
+      out.printf(
+          "%s on %s: weights %s, left for the cache %s; times %s%n%n",
+          model.name(),
+          device,
+          Text.bytes(model.weightBytes()),
+          Text.bytes(planner.cacheBytes()),
+          device.isMeasured() ? "from rates measured on this GPU" : "scaled from an H100");
+      out.printf(
+          "%-8s %8s %16s %6s %6s %9s %9s %9s %9s %10s%n",
+          "cache",
+          "context",
+          "bytes/sequence",
+          "fit",
+          "batch",
+          "gemm ms",
+          "attend ms",
+          "flush ms",
+          "step ms",
+          "tokens/s");
+    }
+    for (int context : tokens) {
+      for (KvPreset kind : kinds) {
+        row(out, planner, kind, context, sequences);
+      }
+    }
+    out.flush();
+  }
+
+  private void row(
+      PrintWriter out, CapacityPlanner planner, KvPreset kind, int context, int wanted) {
+    KvSettings settings = KvSettings.of(kind, null, null, null, null);
+    CapacityPlanner.Format format =
+        (count, tokens) -> settings.spec(count, tokens, KvSettings.FIRST_SINK_LAYER);
+    int fit = planner.sequencesThatFit(format, context);
+    int rows = wanted == 0 ? fit : Math.min(wanted, fit);
+    StepTime time = planner.stepTime(format, Math.max(1, rows), context);
+    long each = planner.requiredBytes(format, 1, context);
+    double rate = rows / time.total();
+    if (json) {
+      Map<String, Object> line = new LinkedHashMap<>();
+      line.put("kv", kind.toString());
+      line.put("context", context);
+      line.put("bytesPerSequence", each);
+      line.put("fit", fit);
+      line.put("batch", rows);
+      line.put("gemmSeconds", time.gemm());
+      line.put("attentionSeconds", time.attention());
+      line.put("flushSeconds", time.flush());
+      line.put("stepSeconds", time.total());
+      line.put("tokensPerSecond", Json.round(rate, 1));
+      out.println(Json.line(line));
+    } else if (rows == 0) {
+      out.printf("%-8s %8d %,16d %6d  does not fit%n", kind, context, each, fit);
+    } else {
+      out.printf(
+          "%-8s %8d %,16d %6d %6d %9.2f %9.2f %9.2f %9.2f %,10.0f%n",
+          kind,
+          context,
+          each,
+          fit,
+          rows,
+          1e3 * time.gemm(),
+          1e3 * time.attention(),
+          1e3 * time.flush(),
+          1e3 * time.total(),
+          rate);
+    }
+  }
+
+  private CapacityPlanner planner(DecoderShape model, Gpu device, long bytes) {
+    try {
+      return new CapacityPlanner(model, device, bytes, ENGINE);
+    } catch (InvalidArgumentException e) {
+      throw new ParameterException(spec.commandLine(), "--" + e.getMessage(), e);
+    }
+  }
+
+  private DecoderShape model() {
+    if (DecoderShape.find(shape).isPresent()) {
+      return DecoderShape.find(shape).get();
+    }
+    Path file = Path.of(shape);
+    if (!Files.exists(file)) {
+      throw unknown("--shape", shape, DecoderShape.names());
+    }
+    try (LanguageModel open = LanguageModel.open(file, 1)) {
+      long table = (long) open.info().vocabularySize() * width(open);
+      long parameters = open.info().parameters();
+      // Without an output head of its own the table of embeddings serves as one.
+      boolean tied = open.file().findTensor("output.weight").isEmpty();
+      return new DecoderShape(
+          open.info().name(),
+          open.attentionShape(),
+          parameters,
+          tied ? parameters : parameters - table);
+    }
+  }
+
+  private static long width(LanguageModel model) {
+    return model.file().metadata().integer(model.info().architecture() + ".embedding_length");
+  }
+
+  private int context(String text) {
+    return (int) number("--context", text, KvPreset.SINKQ2.windowTokens(), MAX_CONTEXT);
+  }
+
+  private long number(String option, String text, long least, long most) {
+    long value = parse(text);
+    if (value < least || value > most) {
+      throw new ParameterException(
+          spec.commandLine(),
+          option + "=" + text + ", expected " + least + " to " + most + ", K, M and G allowed");
+    }
+    return value;
+  }
+
+  /** A count with an optional unit of 1024s, or -1. */
+  private static long parse(String text) {
+    int unit =
+        text.isEmpty() ? -1 : UNITS.indexOf(Character.toUpperCase(text.charAt(text.length() - 1)));
+    String digits = unit < 0 ? text : text.substring(0, text.length() - 1);
+    return digits.matches("[0-9]{1,12}") ? Long.parseLong(digits) << (10 * (unit + 1)) : -1;
+  }
+
+  private ParameterException unknown(String option, String value, List<String> known) {
+    String expected = option + "=" + value + ", expected one of " + String.join(", ", known);
+    return new ParameterException(
+        spec.commandLine(), option.equals("--shape") ? expected + " or a GGUF file" : expected);
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * How many sequences fit on a GPU, and how fast they decode, without having that GPU.
+ *
+ * <pre>
+ *   DecoderShape  weights, attention geometry ──┐
+ *   Gpu           memory, rates ────────────────┼─► CapacityPlanner ─► bytes, sequences, StepTime
+ *   KvCacheSpec   format of the cache ──────────┘        │
+ *                                                        └─► AttentionBackends.requiredBytes  the engine's own count
+ * </pre>
+ *
+ * Bytes are exact: they are what the engine itself allocates. Times are a model with few constants,
+ * measured where {@link org.sinkq.cli.plan.Gpu#isMeasured()} says so and scaled by data sheets
+ * elsewhere.
+ */
+package org.sinkq.cli.plan;
