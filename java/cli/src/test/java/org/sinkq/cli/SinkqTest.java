@@ -53,7 +53,7 @@ final class SinkqTest {
     check("sinkq: a command is missing; see 'sinkq --help'");
     check(
         "sinkq: 'bogus' is no command, expected one of generate, eval, analyze, replay,"
-            + " doctor, models, completion; see 'sinkq --help'",
+            + " plan, doctor, models, completion; see 'sinkq --help'",
         "bogus");
     check(
         "sinkq: Unknown option: '--paje=64', did you mean --page?; see 'sinkq replay --help'",

@@ -75,6 +75,20 @@ class CapacityPlannerTest {
     }
   }
 
+  /** The "with append" column of docs/results/h100-2026-11-24.md: one layer, 32/8 heads. */
+  @Test
+  void attentionTakesWhatItTookOnAnH100() {
+    DecoderShape layer = DecoderShape.llama("layer", ModelShape.of(1, 32, 8, 128), 4096, 14336, 0);
+    CapacityPlanner planner = new CapacityPlanner(layer, Gpu.H100_80, 76L << 30, "cuda");
+    int[][] cases = {{1, 32768}, {1, 131072}, {8, 32768}, {32, 8192}, {8, 131072}};
+    double[] microseconds = {22.3, 41.5, 68.2, 68.0, 219.7};
+    for (int i = 0; i < cases.length; i++) {
+      double predicted =
+          1e6 * planner.stepTime(format(KvCodec.INT2), cases[i][0], cases[i][1]).attention();
+      assertEquals(microseconds[i], predicted, 0.15 * microseconds[i], "case " + i);
+    }
+  }
+
   @Test
   void parametersOfLlama3AreThoseOfItsCard() {
     DecoderShape llama = DecoderShape.find("llama-3-8b").orElseThrow();
