@@ -1,5 +1,7 @@
 package org.sinkq.cuda;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
 import java.util.List;
 import java.util.function.Supplier;
 import org.sinkq.DeviceException;
@@ -23,7 +25,11 @@ public final class CudaEngineProvider implements EngineProvider {
   private static final String DEVICE_PROPERTY = "sinkq.cuda.device";
 
   private static final CudaRuntime SHARED =
-      new CudaRuntime(() -> new JcudaDevice(Integer.getInteger(DEVICE_PROPERTY, 0)));
+      new CudaRuntime(
+          () -> {
+            requireDriver();
+            return new JcudaDevice(Integer.getInteger(DEVICE_PROPERTY, 0));
+          });
 
   private final CudaRuntime runtime;
 
@@ -62,6 +68,25 @@ public final class CudaEngineProvider implements EngineProvider {
     } catch (DeviceException e) {
       return missing(
           e.getMessage(), "look at nvidia-smi and at CUDA_VISIBLE_DEVICES, then start again");
+    }
+  }
+
+  /**
+   * Looks for the driver's library before JCuda unpacks its own, which takes longer than everything
+   * else that a command does to start.
+   */
+  @SuppressWarnings("restricted")
+  private static void requireDriver() {
+    if (!System.getProperty("os.name").equals("Linux")) {
+      return;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      SymbolLookup.libraryLookup(DRIVER_LIBRARY + ".1", arena);
+    } catch (IllegalArgumentException e) {
+      UnsatisfiedLinkError missing =
+          new UnsatisfiedLinkError(DRIVER_LIBRARY + ".1: cannot be loaded");
+      missing.initCause(e);
+      throw missing;
     }
   }
 
