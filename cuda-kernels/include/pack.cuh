@@ -170,6 +170,7 @@ __device__ void pack(const Params& p) {
   extern __shared__ __align__(128) uint8_t shared[];
   using P = Packer<BITS, D>;
   const int* entry = p.plan + p.page_list + 2 * blockIdx.x;
+  if (entry[0] < 0) return;  // a recorded step has room for more pages than fill
   const Sequence& s = sequence(p, entry[0]);
   int index = entry[1];
   int head = blockIdx.y;

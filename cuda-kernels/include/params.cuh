@@ -72,7 +72,7 @@ struct Params {
   Tensor q, k, v, out;
   int sequence_table;  // plan index of the sequences
   int item_table;      // plan index of the items of attend
-  int page_list;       // plan index of (sequence, index) pairs, one for each page to be filled
+  int page_list;       // plan index of (sequence, index) pairs, one for each page to be filled; sequence -1: none
   int layer;
   int kv_heads;
   int group;           // query heads of a KV head

@@ -1,5 +1,7 @@
 package org.sinkq;
 
+import java.util.function.Consumer;
+
 /**
  * An attention engine with its KV cache. Thread-safe: sequences and plans may be made on any
  * thread, and several plans may be open at a time as long as they share no sequence.
@@ -23,9 +25,25 @@ public interface AttentionBackend extends AutoCloseable {
    *
    * @throws CapacityExhaustedException if pages run out
    * @throws InvalidArgumentException if a sequence is closed, belongs to another backend, occurs
-   *     twice or is part of an open plan
+   *     twice or is part of an open plan; or for a bad element of a replayed step, see {@link
+   *     DecodeGraph}
    */
   AttentionPlan plan(AttentionMetadata metadata);
+
+  /**
+   * Records a decode step, to be replayed for token after token at little cost to the host. On a
+   * device {@code body} is called while its stream records: it runs every layer once and may queue
+   * work of its own on {@link RecordedStep#stream()} in between, but must not allocate, wait, or
+   * use this backend otherwise. It is called more than once, later on too if page tables outgrow
+   * the recording; a host engine calls it for every step.
+   *
+   * @param batch most sequences of a step, the rows of the recorded tensors
+   * @param body records every layer once
+   * @throws InvalidArgumentException if {@code batch} is not positive, a layer is missing or a
+   *     tensor does not fit; nothing has changed
+   * @throws DeviceException if memory for it cannot be had
+   */
+  DecodeGraph record(int batch, Consumer<RecordedStep> body);
 
   /** Current use of the cache. */
   BackendStats stats();
@@ -33,7 +51,7 @@ public interface AttentionBackend extends AutoCloseable {
   /**
    * Closes every sequence and frees the memory. Does nothing the second time.
    *
-   * @throws InvalidArgumentException if a plan is still open; nothing is closed
+   * @throws InvalidArgumentException if a plan or a graph is still open; nothing is closed
    */
   @Override
   void close();

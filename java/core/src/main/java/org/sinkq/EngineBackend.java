@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.sinkq.cache.IndexPool;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -16,6 +17,7 @@ import org.sinkq.cache.SinkTable;
 import org.sinkq.cache.StepPlan;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineGraph;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.EngineStep;
 import org.sinkq.layout.CacheGeometry;
@@ -43,6 +45,7 @@ final class EngineBackend implements AttentionBackend {
   final ReentrantLock lock = new ReentrantLock();
   final ReentrantLock engineLock = new ReentrantLock();
   private int openPlans;
+  private volatile int openGraphs;
   private long tokens;
   private boolean closed;
 
@@ -130,6 +133,7 @@ final class EngineBackend implements AttentionBackend {
     lock.lock();
     try {
       parent.requireIdle();
+      engine.settle();
       SequenceState copy = allocate();
       SequenceState state = parent.state();
       boolean copied = false;
@@ -164,6 +168,7 @@ final class EngineBackend implements AttentionBackend {
           "length=%d, expected 0 to the sequence's length %d",
           length,
           state.length());
+      engine.settle();
       int keptPages = Math.min(state.pageCount(), length / geometry.pageTokens());
       int reopened = length - keptPages * geometry.pageTokens();
       if (keptPages < state.pageCount() && reopened > 0) {
@@ -219,6 +224,63 @@ final class EngineBackend implements AttentionBackend {
       if (!begun) {
         rollback(members, step);
       }
+    }
+  }
+
+  @Override
+  @SuppressWarnings("NonAtomicVolatileUpdate") // Written under the engine's lock only.
+  public DecodeGraph record(int batch, Consumer<RecordedStep> body) {
+    require(batch > 0, "batch=%d, expected 1 or more", batch);
+    engineLock.lock();
+    try {
+      require(!closed, "backend=closed, expected an open one");
+      DecodeGraph graph = new EngineDecodeGraph(this, batch, body);
+      openGraphs++;
+      return graph;
+    } finally {
+      engineLock.unlock();
+    }
+  }
+
+  /** Runs and commits a recorded step. */
+  void replay(EngineGraph graph, AttentionMetadata metadata) {
+    List<EngineSequence> members = new ArrayList<>(metadata.sequences().size());
+    StepPlan step = reserve(metadata, members);
+    boolean done = false;
+    engineLock.lock();
+    try {
+      graph.replay(step);
+      done = true;
+    } finally {
+      engineLock.unlock();
+      if (!done) {
+        rollback(members, step);
+      }
+    }
+    commit(members, step);
+  }
+
+  @SuppressWarnings("NonAtomicVolatileUpdate") // Written under the engine's lock only.
+  void close(EngineGraph graph) {
+    engineLock.lock();
+    try {
+      graph.close();
+    } finally {
+      openGraphs--;
+      engineLock.unlock();
+    }
+  }
+
+  /** Lets the engine bring sink tables up to date; without recorded steps they always are. */
+  void settle() {
+    if (openGraphs == 0) {
+      return;
+    }
+    engineLock.lock();
+    try {
+      engine.settle();
+    } finally {
+      engineLock.unlock();
     }
   }
 
@@ -331,6 +393,7 @@ final class EngineBackend implements AttentionBackend {
 
   @Override
   public BackendStats stats() {
+    settle();
     List<SinkTable> tables;
     int usedSlots;
     int usedPages;
@@ -379,6 +442,7 @@ final class EngineBackend implements AttentionBackend {
         return;
       }
       require(openPlans == 0, "openPlans=%d, expected 0 when the backend is closed", openPlans);
+      require(openGraphs == 0, "openGraphs=%d, expected 0 when the backend is closed", openGraphs);
       closed = true;
       List.copyOf(sequences).forEach(this::release);
       engine.close();

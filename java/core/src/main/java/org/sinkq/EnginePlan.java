@@ -2,7 +2,6 @@ package org.sinkq;
 
 import static org.sinkq.InvalidArgumentException.require;
 
-import java.util.BitSet;
 import java.util.List;
 import org.sinkq.cache.StepPlan;
 import org.sinkq.engine.EngineStep;
@@ -19,7 +18,7 @@ final class EnginePlan implements AttentionPlan {
   private final List<EngineSequence> members;
   private final StepPlan step;
   private final EngineStep engineStep;
-  private final BitSet done = new BitSet();
+  private final OperandChecks checks;
   private State state = State.OPEN;
 
   EnginePlan(
@@ -28,25 +27,13 @@ final class EnginePlan implements AttentionPlan {
     this.members = members;
     this.step = step;
     this.engineStep = engineStep;
+    checks = new OperandChecks(backend.config().shape(), step.totalRows(), "plan");
   }
 
   @Override
   public void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     requireOpen();
-    ModelShape shape = backend.config().shape();
-    require(
-        layer >= 0 && layer < shape.numLayers(),
-        "layer=%d, expected 0 to %d",
-        layer,
-        shape.numLayers() - 1);
-    require(!done.get(layer), "layer=%d, expected one that this plan has not run yet", layer);
-    checkShape("q", q, shape.numQoHeads());
-    checkShape("k", k, shape.numKvHeads());
-    checkShape("v", v, shape.numKvHeads());
-    checkShape("out", out, shape.numQoHeads());
-    require(
-        out.isDevice() || !out.segment().isReadOnly(),
-        "out=read-only memory, expected memory that can be written");
+    checks.check(layer, q, k, v, out);
     boolean finished = false;
     backend.engineLock.lock();
     try {
@@ -58,25 +45,7 @@ final class EnginePlan implements AttentionPlan {
         rollback(State.FAILED);
       }
     }
-    done.set(layer);
-  }
-
-  private void checkShape(String name, TensorView tensor, int heads) {
-    int dim = backend.config().shape().headDim();
-    require(
-        tensor.tokens() == step.totalRows() && tensor.heads() == heads && tensor.headDim() == dim,
-        "%s=[%d, %d, %d], expected [%d, %d, %d]",
-        name,
-        tensor.tokens(),
-        tensor.heads(),
-        tensor.headDim(),
-        step.totalRows(),
-        heads,
-        dim);
-    require(
-        tensor.isDevice() || tensor.segment().scope().isAlive(),
-        "%s=memory of a closed arena, expected open memory",
-        name);
+    checks.done(layer);
   }
 
   private void requireOpen() {
@@ -87,12 +56,7 @@ final class EnginePlan implements AttentionPlan {
   @Override
   public void commit() {
     requireOpen();
-    int layers = backend.config().shape().numLayers();
-    require(
-        done.cardinality() == layers,
-        "layer %d has not been run, expected all %d layers before commit",
-        done.nextClearBit(0),
-        layers);
+    checks.requireAll("commit");
     backend.engineLock.lock();
     try {
       engineStep.commit();

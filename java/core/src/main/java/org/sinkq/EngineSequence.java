@@ -69,6 +69,7 @@ final class EngineSequence implements KvSequence {
     require(layer >= 0 && layer < layers, "layer=%d, expected 0 to %d", layer, layers - 1);
     require(head >= 0 && head < heads, "head=%d, expected 0 to %d", head, heads - 1);
     int tracked = geometry.trackedHead(layer, head);
+    backend.settle();
     backend.lock.lock();
     try {
       requireIdle();

@@ -1,5 +1,7 @@
 package org.sinkq.engine;
 
+import java.util.function.Consumer;
+import org.sinkq.RecordedStep;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.StepPlan;
 
@@ -18,6 +20,24 @@ public interface Engine extends AutoCloseable {
    * @throws org.sinkq.DeviceException if that memory cannot be had; nothing has changed
    */
   EngineStep begin(StepPlan plan);
+
+  /**
+   * Records a decode step for replay. An engine that has no other way runs {@code body} every time.
+   *
+   * @param batch most sequences of a replay; tensors of the recording have that many rows
+   * @param body records every layer once; may be called again, whenever the engine has to record
+   *     anew
+   * @throws org.sinkq.DeviceException if memory for it cannot be had; nothing has changed
+   */
+  default EngineGraph record(int batch, Consumer<RecordedStep> body) {
+    return new RerunGraph(this, body);
+  }
+
+  /**
+   * Brings sink tables and masks up to date where replayed steps have changed them in the engine's
+   * own memory.
+   */
+  default void settle() {}
 
   /** Copies window and sink rows of one sequence to another one's slot, whose rows nobody needs. */
   void copyRows(SequenceState from, SequenceState to);

@@ -140,6 +140,9 @@ public interface CudaDevice extends AutoCloseable {
   /** Waits until all work of a stream is done, and reports its errors. */
   void synchronize(Stream stream);
 
+  /** The driver's own handle of a stream (CUstream). */
+  long handle(Stream stream);
+
   /** Gives up a stream. */
   void destroy(Stream stream);
 
@@ -152,6 +155,12 @@ public interface CudaDevice extends AutoCloseable {
   /** Lets a stream's later work wait for an event. */
   void await(Stream stream, Event event);
 
+  /** Whether everything in front of a recorded event is done; reports errors. */
+  boolean isDone(Event event);
+
+  /** Waits until everything in front of a recorded event is done, and reports errors. */
+  void awaitOnHost(Event event);
+
   /** Milliseconds between two recorded events, waiting for the second. */
   float elapsedMillis(Event from, Event to);
 
@@ -163,6 +172,9 @@ public interface CudaDevice extends AutoCloseable {
 
   /** Ends the recording and prepares its replay. */
   Graph endCapture(Stream stream);
+
+  /** Ends the recording, or what is left of one that failed, and drops it. Never throws. */
+  void abandonCapture(Stream stream);
 
   /** Queues a replay. */
   void launch(Graph graph, Stream stream);

@@ -4,8 +4,13 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
 import org.sinkq.DeviceException;
+import org.sinkq.InvalidArgumentException;
+import org.sinkq.RecordedStep;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.cache.StepPlan;
@@ -13,6 +18,7 @@ import org.sinkq.cuda.LaunchParameters.Int4;
 import org.sinkq.cuda.LaunchParameters.Long8;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
+import org.sinkq.engine.EngineGraph;
 import org.sinkq.engine.EngineStep;
 import org.sinkq.engine.PageImage;
 import org.sinkq.layout.CacheGeometry;
@@ -44,6 +50,7 @@ final class CudaEngine implements Engine {
   final DeviceBuffers buffers;
   final SinkMirror sinks;
   final OperandStaging staging;
+  final ReplayLog replays;
   private final Arena arena = Arena.ofShared();
   private final LaunchParameters[] parameters;
   private final long[] pageAddress;
@@ -52,6 +59,9 @@ final class CudaEngine implements Engine {
   private final long rowStride;
   private final long errors;
   private final Runnable onFailure;
+  private final int pages;
+  private final Map<CudaDevice.Function, Integer> waves = new HashMap<>();
+  private boolean recording;
   private DeviceException failure;
 
   /**
@@ -64,6 +74,7 @@ final class CudaEngine implements Engine {
     this.kernels = kernels;
     this.onFailure = onFailure;
     geometry = memory.geometry();
+    pages = memory.pages();
     int layers = geometry.shape().numLayers();
     layouts = new CudaLayout[layers];
     rowOffset = new long[layers];
@@ -89,6 +100,7 @@ final class CudaEngine implements Engine {
       staging = new OperandStaging(device, buffers, stream);
       errors = buffers.allocate((long) layers * Long.BYTES);
       clearErrors();
+      replays = new ReplayLog(this);
       parameters = parameters(memory);
       device.synchronize(stream);
       done = true;
@@ -166,12 +178,14 @@ final class CudaEngine implements Engine {
 
   /** Blocks of attend that run side by side. */
   int waveBlocks(CudaLayout layout, int columns) {
-    int perSm =
-        device.blocksPerMultiprocessor(
-            kernels.attend(layout, columns),
-            CudaKernels.ATTEND_THREADS,
-            layout.attendShared(columns));
-    return device.facts().multiprocessors() * Math.clamp(perSm, 1, BLOCKS_PER_SM);
+    return waves.computeIfAbsent(
+        kernels.attend(layout, columns),
+        attend -> {
+          int perSm =
+              device.blocksPerMultiprocessor(
+                  attend, CudaKernels.ATTEND_THREADS, layout.attendShared(columns));
+          return device.facts().multiprocessors() * Math.clamp(perSm, 1, BLOCKS_PER_SM);
+        });
   }
 
   /** Queues one launch. */
@@ -190,6 +204,8 @@ final class CudaEngine implements Engine {
     if (failure != null) {
       throw failure;
     }
+    InvalidArgumentException.require(
+        !recording, "backend=recording a step, expected nothing else until it is recorded");
     try {
       work.run();
     } catch (DeviceException e) {
@@ -208,8 +224,44 @@ final class CudaEngine implements Engine {
   @Override
   public EngineStep begin(StepPlan plan) {
     EngineStep[] step = new EngineStep[1];
-    guarded(() -> step[0] = new CudaStep(this, plan));
+    guarded(
+        () -> {
+          replays.settle();
+          replays.report();
+          step[0] = new CudaStep(this, plan);
+        });
     return step[0];
+  }
+
+  @Override
+  public EngineGraph record(int batch, Consumer<RecordedStep> body) {
+    EngineGraph[] graph = new EngineGraph[1];
+    guarded(() -> graph[0] = new CudaGraph(this, batch, pages, body));
+    return graph[0];
+  }
+
+  /** Records what is queued on the stream; what goes wrong ends the recording. */
+  CudaDevice.Graph recording(Runnable work) {
+    device.beginCapture(stream);
+    recording = true;
+    boolean done = false;
+    try {
+      work.run();
+      done = true;
+    } finally {
+      recording = false;
+      if (!done) {
+        device.abandonCapture(stream);
+      }
+    }
+    return device.endCapture(stream);
+  }
+
+  @Override
+  public void settle() {
+    if (!isFailed()) {
+      guarded(replays::settle);
+    }
   }
 
   @Override
@@ -307,6 +359,9 @@ final class CudaEngine implements Engine {
     try {
       if (failure == null) {
         device.synchronize(stream);
+        if (replays != null) {
+          replays.close();
+        }
         buffers.close();
         device.destroy(stream);
       }

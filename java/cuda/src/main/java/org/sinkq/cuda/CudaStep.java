@@ -22,8 +22,6 @@ import org.sinkq.engine.EngineStep;
  * for the sink tables that the step has written and for the verdict on its keys and values.
  */
 final class CudaStep implements EngineStep {
-  private static final long NO_ERROR = -1;
-
   private final CudaEngine engine;
   private final CudaDevice device;
   private final List<SequenceStep> sequences;
@@ -227,34 +225,36 @@ final class CudaStep implements EngineStep {
     }
   }
 
-  /** Names the first element that fp16 cannot hold; see {@code report} in append.cuh. */
+  /** Names the first element that fp16 cannot hold. */
   private void refuseBadElement(int layer, TensorView k, TensorView v) {
     for (int l = 0; l < engine.layouts.length; l++) {
       long code = back.host().get(JAVA_LONG, (long) l * Long.BYTES);
-      if (code == NO_ERROR) {
+      if (code == BadElement.NONE) {
         continue;
       }
       engine.guarded(engine::clearErrors);
-      SequenceStep step = sequences.get((int) (code >>> 45));
-      int head = (int) (code >>> 35 & 0x3FF);
-      int row = (int) (code >>> 9 & 0x3FFFFFF);
-      boolean value = (code >>> 8 & 1) != 0;
-      int channel = (int) (code & 0xFF);
+      BadElement bad = BadElement.decode(code);
+      SequenceStep step = sequences.get(bad.sequence());
       // Only the present layer's tensors are at hand.
       String number =
           l == layer
-              ? Float.toString(element(value ? v : k, step.firstRow() + row, head, channel))
+              ? Float.toString(
+                  element(
+                      bad.isValue() ? v : k,
+                      step.firstRow() + bad.row(),
+                      bad.head(),
+                      bad.channel()))
               : "not finite";
       require(
           false,
           "%s=%s at layer %d, head %d, position %d, channel %d, expected a finite number within the"
               + " fp16 range",
-          value ? "value" : "key",
+          bad.name(),
           number,
           l,
-          head,
-          step.state().length() + row,
-          channel);
+          bad.head(),
+          step.state().length() + bad.row(),
+          bad.channel());
     }
   }
 
@@ -288,7 +288,7 @@ final class CudaStep implements EngineStep {
     if (tables.stagedBlocks() > 0) {
       engine.guarded(this::publish);
     }
-    engine.sinks.take(sequences, back.host().asSlice(errorBytes));
+    engine.sinks.read(engine.sinks.switchSides(sequences), back.host().asSlice(errorBytes));
     end();
   }
 

@@ -57,10 +57,9 @@ final class DeviceBuffers implements AutoCloseable {
     long address = allocate(size);
     boolean done = false;
     try {
-      MemorySegment host = device.allocatePinned(size);
-      pinned.add(host);
+      Mirrored pair = new Mirrored(pinned(size), address);
       done = true;
-      return new Mirrored(host, address);
+      return pair;
     } finally {
       if (!done) {
         free(address);
@@ -73,10 +72,22 @@ final class DeviceBuffers implements AutoCloseable {
     idle.add(buffer);
   }
 
+  /** Page-locked host memory alone. */
+  MemorySegment pinned(long bytes) {
+    MemorySegment host = device.allocatePinned(bytes);
+    pinned.add(host);
+    return host;
+  }
+
+  void freePinned(MemorySegment host) {
+    if (pinned.remove(host)) {
+      device.freePinned(host);
+    }
+  }
+
   private void release(Mirrored buffer) {
     free(buffer.device);
-    pinned.remove(buffer.host);
-    device.freePinned(buffer.host);
+    freePinned(buffer.host);
   }
 
   @Override

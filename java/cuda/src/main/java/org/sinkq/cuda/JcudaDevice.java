@@ -12,12 +12,13 @@ import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BY
 import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER;
 import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import jcuda.NativePointerObject;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -27,9 +28,11 @@ import jcuda.driver.CUfunction;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
 import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import jcuda.driver.JITOptions;
+import org.sinkq.DeviceException;
 
 /**
  * A device through JCuda, on its primary context. The only class that knows JCuda: every call binds
@@ -44,7 +47,7 @@ final class JcudaDevice implements CudaDevice {
   /** A Pointer to a direct buffer reaches no further, so copies go in pieces. */
   private static final long MAX_PIECE = 1L << 30;
 
-  private record JStream(CUstream handle) implements Stream {}
+  private record JStream(StreamHandle handle) implements Stream {}
 
   private record JEvent(CUevent handle) implements Event {}
 
@@ -67,6 +70,13 @@ final class JcudaDevice implements CudaDevice {
     }
   }
 
+  /** A stream whose handle others can use. */
+  private static final class StreamHandle extends CUstream {
+    long value() {
+      return getNativePointer();
+    }
+  }
+
   /** Page-locked host memory whose address the driver fills in. */
   private static final class HostPointer extends Pointer {
     HostPointer() {}
@@ -79,6 +89,22 @@ final class JcudaDevice implements CudaDevice {
       return getNativePointer() + getByteOffset();
     }
   }
+
+  /**
+   * The parameter list of a launch, an array of one address in native memory, that each thread
+   * keeps: JCuda builds a list out of Pointer objects anew for every launch.
+   */
+  private static final class Arguments {
+    private final MemorySegment list = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
+    private final HostPointer pointer = new HostPointer(list.address());
+
+    Pointer with(MemorySegment struct) {
+      list.set(ValueLayout.ADDRESS, 0, struct);
+      return pointer;
+    }
+  }
+
+  private static final ThreadLocal<Arguments> ARGUMENTS = ThreadLocal.withInitial(Arguments::new);
 
   private final CUdevice device = new CUdevice();
   private final CUcontext context = new CUcontext();
@@ -135,11 +161,15 @@ final class JcudaDevice implements CudaDevice {
 
   private static void check(int result, String action, Object... values) {
     if (result != 0) {
-      String[] name = new String[1];
-      JCudaDriver.cuGetErrorName(result, name);
-      throw CudaErrors.error(
-          result, name[0] == null ? "CUDA_ERROR_UNKNOWN" : name[0], action, values);
+      throw error(result, action, values);
     }
+  }
+
+  private static DeviceException error(int result, String action, Object... values) {
+    String[] name = new String[1];
+    JCudaDriver.cuGetErrorName(result, name);
+    return CudaErrors.error(
+        result, name[0] == null ? "CUDA_ERROR_UNKNOWN" : name[0], action, values);
   }
 
   private void bind() {
@@ -353,8 +383,7 @@ final class JcudaDevice implements CudaDevice {
   public void launch(Launch launch, Stream stream) {
     bind();
     JFunction f = (JFunction) launch.function();
-    NativePointerObject struct = new HostPointer(launch.parameter().address());
-    check(
+    int result =
         JCudaDriver.cuLaunchKernel(
             f.handle,
             launch.gridX(),
@@ -365,10 +394,19 @@ final class JcudaDevice implements CudaDevice {
             1,
             launch.dynamicSharedBytes(),
             raw(stream),
-            Pointer.to(struct),
-            null),
+            ARGUMENTS.get().with(launch.parameter()),
+            null);
+    // The values of a message are boxed only where there is one.
+    if (result != CUresult.CUDA_SUCCESS) {
+      throw launchError(result, launch, f.name);
+    }
+  }
+
+  private static DeviceException launchError(int result, Launch launch, String name) {
+    return error(
+        result,
         "launching %s with grid [%d, %d, %d], block %d and %d bytes of shared memory",
-        f.name,
+        name,
         launch.gridX(),
         launch.gridY(),
         launch.gridZ(),
@@ -379,7 +417,7 @@ final class JcudaDevice implements CudaDevice {
   @Override
   public Stream createStream() {
     bind();
-    CUstream stream = new CUstream();
+    StreamHandle stream = new StreamHandle();
     check(JCudaDriver.cuStreamCreate(stream, NON_BLOCKING), "creating a stream");
     return new JStream(stream);
   }
@@ -388,6 +426,11 @@ final class JcudaDevice implements CudaDevice {
   public void synchronize(Stream stream) {
     bind();
     check(JCudaDriver.cuStreamSynchronize(raw(stream)), "waiting for the device");
+  }
+
+  @Override
+  public long handle(Stream stream) {
+    return ((JStream) stream).handle.value();
   }
 
   @Override
@@ -414,6 +457,22 @@ final class JcudaDevice implements CudaDevice {
   public void await(Stream stream, Event event) {
     bind();
     check(JCudaDriver.cuStreamWaitEvent(raw(stream), raw(event), 0), "waiting for an event");
+  }
+
+  @Override
+  public boolean isDone(Event event) {
+    bind();
+    int result = JCudaDriver.cuEventQuery(raw(event));
+    if (result != CUresult.CUDA_ERROR_NOT_READY) {
+      check(result, "looking at an event");
+    }
+    return result == CUresult.CUDA_SUCCESS;
+  }
+
+  @Override
+  public void awaitOnHost(Event event) {
+    bind();
+    check(JCudaDriver.cuEventSynchronize(raw(event)), "waiting for the device");
   }
 
   @Override
@@ -445,6 +504,17 @@ final class JcudaDevice implements CudaDevice {
     CUgraphExec exec = new CUgraphExec();
     check(JCudaDriver.cuGraphInstantiate(exec, graph, 0), "instantiating a graph");
     return new JGraph(exec, graph);
+  }
+
+  @Override
+  public void abandonCapture(Stream stream) {
+    CUgraph graph = new CUgraph();
+    boolean ended =
+        JCudaDriver.cuCtxSetCurrent(context) == CUresult.CUDA_SUCCESS
+            && JCudaDriver.cuStreamEndCapture(raw(stream), graph) == CUresult.CUDA_SUCCESS;
+    if (ended) {
+      JCudaDriver.cuGraphDestroy(graph);
+    }
   }
 
   @Override

@@ -106,6 +106,10 @@ final class LaunchParameters {
     return this;
   }
 
+  long get(Long8 field) {
+    return segment.get(JAVA_LONG, field.offset);
+  }
+
   LaunchParameters set(Int4 field, int value) {
     segment.set(JAVA_INT, field.offset, value);
     return this;

@@ -3,6 +3,7 @@ package org.sinkq.cuda;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.List;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -110,38 +111,63 @@ final class SinkMirror {
     }
   }
 
-  /** The step commits: what it has written becomes the sequences' tables and masks. */
-  void take(List<SequenceStep> sequences, MemorySegment from) {
-    long at = 0;
+  /**
+   * A table that a step has written and that the host has not read.
+   *
+   * @param flushed position of the first token of its new pages
+   * @param newPages that the step has filled
+   */
+  record Written(SequenceState state, int flushed, int[] newPages) {}
+
+  /**
+   * The step commits on the device: what it has written are the sequences' tables from here on.
+   *
+   * @return what to {@link #read}, before the host looks at those tables or changes them
+   */
+  List<Written> switchSides(List<SequenceStep> sequences) {
+    if (sideBytes == 0) {
+      return List.of();
+    }
+    List<Written> written = new ArrayList<>();
     for (SequenceStep step : sequences) {
-      if (step.newPages().length == 0 || sideBytes == 0) {
-        continue;
+      if (step.newPages().length > 0) {
+        SequenceState state = step.state();
+        sides[state.slot()] ^= 1;
+        written.add(new Written(state, state.flushedTokens(), step.newPages()));
       }
-      SequenceState state = step.state();
-      SinkTable table = state.sinks();
+    }
+    return written;
+  }
+
+  /** Takes over tables that {@link #fetch} has brought, and the masks that follow from them. */
+  void read(List<Written> written, MemorySegment from) {
+    long at = 0;
+    for (Written one : written) {
+      SinkTable table = one.state.sinks();
       ByteBuffer image = image(from.asSlice(at, sideBytes));
       at += sideBytes;
       for (int h = 0; h < table.heads(); h++) {
         table.read(h, image);
-        mask(step, table, h);
+        mask(one, table, h);
       }
-      sides[state.slot()] ^= 1;
-      mirrored[state.slot()] = table;
-      versions[state.slot()] = table.version();
+      int slot = one.state.slot();
+      if (mirrored[slot] == table) {
+        versions[slot] = table.version();
+      }
     }
   }
 
   /** A masked token of a new page is one that has just become a sink. */
-  private void mask(SequenceStep step, SinkTable table, int head) {
-    int first = step.state().flushedTokens();
+  private void mask(Written step, SinkTable table, int head) {
+    int first = step.flushed;
     int tokens = geometry.pageTokens();
-    for (int page : step.newPages()) {
+    for (int page : step.newPages) {
       masks.clear(head, page);
     }
     for (int s = 0; s < table.slots(); s++) {
       int token = table.position(head, s) - first;
       if (table.position(head, s) != SinkTable.FREE && token >= 0) {
-        masks.set(head, step.newPages()[token / tokens], token % tokens);
+        masks.set(head, step.newPages[token / tokens], token % tokens);
       }
     }
   }

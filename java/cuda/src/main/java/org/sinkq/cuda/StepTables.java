@@ -36,7 +36,7 @@ final class StepTables {
   record Items(int offset, int count) {}
 
   /** What decides how a layer's work is cut. */
-  private record Kind(boolean quantized, int sinkBlocks, int columns, int waveBlocks) {}
+  record Kind(boolean quantized, int sinkBlocks, int columns, int waveBlocks) {}
 
   private final List<SequenceStep> sequences;
   private final CacheGeometry geometry;
@@ -158,9 +158,15 @@ final class StepTables {
 
   /** Cuts the work of a layer, or finds how it was cut for an earlier one like it. */
   Items items(CudaLayout layout, int columns, int waveBlocks) {
-    return tables.computeIfAbsent(
-        new Kind(layout.isQuantized(), layout.sinkBlocks(), columns, waveBlocks),
-        kind -> cut(kind));
+    return items(kind(layout, columns, waveBlocks));
+  }
+
+  Items items(Kind kind) {
+    return tables.computeIfAbsent(kind, this::cut);
+  }
+
+  static Kind kind(CudaLayout layout, int columns, int waveBlocks) {
+    return new Kind(layout.isQuantized(), layout.sinkBlocks(), columns, waveBlocks);
   }
 
   private int units(SequenceStep step, Kind kind) {

@@ -401,6 +401,11 @@ public final class InterpretedDevice implements CudaDevice {
   }
 
   @Override
+  public long handle(Stream stream) {
+    return 1L + streams.indexOf(stream(stream));
+  }
+
+  @Override
   public void destroy(Stream stream) {
     drain(stream(stream));
     streams.remove(stream(stream));
@@ -422,6 +427,23 @@ public final class InterpretedDevice implements CudaDevice {
   public void await(Stream stream, Event event) {
     check();
     stream(stream).await((InterpretedStream.Marker) event);
+  }
+
+  @Override
+  public boolean isDone(Event event) {
+    check();
+    return ((InterpretedStream.Marker) event).passed();
+  }
+
+  @Override
+  public void awaitOnHost(Event event) {
+    check();
+    InterpretedStream.Marker marker = (InterpretedStream.Marker) event;
+    if (!marker.recorded()) {
+      throw error(400, "CUDA_ERROR_INVALID_HANDLE", "waiting for an event that was not recorded");
+    }
+    drain(marker);
+    check();
   }
 
   @Override
@@ -457,6 +479,14 @@ public final class InterpretedDevice implements CudaDevice {
     }
     streams.forEach(s -> s.leave(work));
     return new Recorded(List.copyOf(work));
+  }
+
+  @Override
+  public void abandonCapture(Stream stream) {
+    List<InterpretedStream.Work> work = stream(stream).capture();
+    if (work != null) {
+      streams.forEach(s -> s.leave(work));
+    }
   }
 
   @Override
@@ -500,12 +530,21 @@ public final class InterpretedDevice implements CudaDevice {
   }
 
   private void drain(InterpretedStream stream) {
+    guarded(stream, stream::run);
+  }
+
+  /** Runs a stream as far as a marker. */
+  private void drain(InterpretedStream.Marker marker) {
+    guarded(marker.stream(), marker::pass);
+  }
+
+  private void guarded(InterpretedStream stream, Runnable work) {
     if (failure != null) {
       stream.clear();
       return;
     }
     try {
-      stream.run();
+      work.run();
     } catch (KernelFault fault) {
       failure = failed(fault);
       streams.forEach(InterpretedStream::clear);

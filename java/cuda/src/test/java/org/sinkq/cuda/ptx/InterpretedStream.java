@@ -29,6 +29,18 @@ final class InterpretedStream implements CudaDevice.Stream {
     boolean recorded() {
       return stream != null;
     }
+
+    InterpretedStream stream() {
+      return stream;
+    }
+
+    boolean passed() {
+      return stream == null || stream.done >= position;
+    }
+
+    void pass() {
+      stream.runTo(position);
+    }
   }
 
   void add(Work work) {
@@ -77,10 +89,6 @@ final class InterpretedStream implements CudaDevice.Stream {
       long position = marker.position;
       add(new Work("wait", () -> other.runTo(position)));
     }
-  }
-
-  void synchronize(Marker marker) {
-    marker.stream.runTo(marker.position);
   }
 
   /** Runs all that is queued. */
