@@ -1,7 +1,11 @@
 package org.sinkq.cuda;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.time.ZoneOffset;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionBackends;
@@ -15,7 +19,10 @@ import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
 
-/** Times the kernels on a GPU and prints Markdown; run from the GPU bundle. */
+/**
+ * Times the kernels on a GPU; run from the GPU bundle. Prints Markdown, and writes it to the file
+ * that is named.
+ */
 public final class DeviceBench {
   /** Query heads, KV heads, batch, context. */
   private static final int[][] CASES = {
@@ -31,25 +38,40 @@ public final class DeviceBench {
 
   private static final int DIM = 128;
 
-  private final CudaDevice device;
+  /** How many times faster than fp16 each case has to be on an H100. */
+  private static final double[] REQUIRED = {1.8, 3, 5, 5.7, 5.7, 6.4, 5.4, 5.6};
 
-  private DeviceBench(CudaDevice device) {
+  private final CudaDevice device;
+  private final Baseline baseline;
+  private final StringBuilder results = new StringBuilder();
+
+  private DeviceBench(CudaDevice device, Baseline baseline) {
     this.device = device;
+    this.baseline = baseline;
   }
 
-  /** Runs everything. */
-  public static void main(String[] args) {
+  /** Runs everything; the argument, if there is one, is the file for the results. */
+  public static void main(String[] args) throws IOException {
+    Baseline baseline = Baseline.load();
     try (CudaDevice device = new JcudaDevice(0)) {
-      new DeviceBench(device).run();
+      DeviceBench bench = new DeviceBench(device, baseline);
+      bench.run();
+      if (args.length > 0) {
+        Files.writeString(Path.of(args[0]), bench.results);
+      }
     }
   }
 
-  private static void print(String format, Object... values) {
-    System.out.println(String.format(Locale.ROOT, format, values));
+  private void print(String format, Object... values) {
+    String line = String.format(Locale.ROOT, format, values);
+    System.out.println(line);
+    results.append(line).append('\n');
   }
 
   private void run() {
     CudaDevice.Facts facts = device.facts();
+    print("# Kernels on a GPU, %s, `sinkq-gpu/bench`", LocalDate.now(ZoneOffset.UTC));
+    print("");
     print(
         "%s, %d SMs, driver for CUDA %d.%d",
         facts.name(),
@@ -59,14 +81,17 @@ public final class DeviceBench {
     double copied = copyBandwidth();
     print("device-to-device copy: %.0f GB/s read and written", copied);
     print("");
-    print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain");
+    print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain.");
+    print(
+        "fp16: the same kernel over fp16 pages. PyTorch: its fastest fp16 attention in this run.");
     print("");
     print(
-        "| q/KV heads, batch, context | fp16 | 2 bit | x | of copy rate | with append | flush |"
-            + " flush / 128 steps |");
-    print("|---|---|---|---|---|---|---|---|");
+        "| q/KV heads, batch, context | fp16 | 2 bit | x | PyTorch fp16 | x | required | of copy"
+            + " rate | with append | flush | flush / 128 steps |");
+    print("|---|---|---|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
-    for (int[] c : CASES) {
+    for (int i = 0; i < CASES.length; i++) {
+      int[] c = CASES[i];
       int[] heads = {c[0], c[1]};
       double dense;
       try (BenchCase fp16 = new BenchCase(device, kernels, KvCodec.FP16, heads, c[2], c[3])) {
@@ -77,7 +102,7 @@ public final class DeviceBench {
         double step = int2.stepMicros();
         double flush = int2.flushMicros();
         print(
-            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %.0f %% | %.1f | %.1f | %.1f %% |",
+            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% |",
             c[0],
             c[1],
             c[2],
@@ -85,6 +110,8 @@ public final class DeviceBench {
             dense,
             attend,
             dense / attend,
+            compare("decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]), attend),
+            REQUIRED[i],
             100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
             step,
             flush,
@@ -94,6 +121,17 @@ public final class DeviceBench {
     print("");
     prompt();
     hostCost();
+  }
+
+  /** Cells of a table: the best time of PyTorch, and how many times longer it is. */
+  private String compare(String shape, double micros) {
+    return baseline
+        .best(shape)
+        .map(
+            t ->
+                String.format(
+                    Locale.ROOT, "%.1f %s | %.2f", t.micros(), t.backend(), t.micros() / micros))
+        .orElse("not measured | -");
   }
 
   private double copyBandwidth() {
@@ -155,44 +193,27 @@ public final class DeviceBench {
     device.free(memory);
     Arrays.sort(millis);
     print("prompt of 8K tokens, 32/8 heads, one layer, all kernels: %.2f ms", millis[2]);
+    baseline
+        .best("prefill 32 8 8192")
+        .ifPresent(
+            t ->
+                print(
+                    "the same in PyTorch, attention alone: %.2f ms (%s)",
+                    t.micros() / 1000, t.backend()));
   }
 
-  /** Host time of one decode step of 32 layers through the API, device tensors, no graph. */
+  /** What a decode step of 32 layers costs the host. */
   private void hostCost() {
-    int layers = 32;
-    ModelShape shape = ModelShape.of(layers, 32, 8, DIM);
-    long bytes = 4L * 32 * DIM * Short.BYTES;
-    long memory = device.allocate(4 * bytes);
-    CudaDevice.Stream stream = device.createStream();
-    device.fill(memory, (byte) 0x30, 4 * bytes, stream);
-    device.synchronize(stream);
-    double[] micros = new double[100];
-    try (AttentionBackend backend =
-        AttentionBackends.open(BackendConfig.of(shape, spec(4096)).withEngine("cuda"))) {
-      KvSequence sequence = backend.newSequence();
-      for (int i = -300; i < micros.length; i++) {
-        long start = System.nanoTime();
-        try (AttentionPlan plan = backend.plan(AttentionMetadata.decode(List.of(sequence)))) {
-          for (int layer = 0; layer < layers; layer++) {
-            plan.run(
-                layer,
-                tensor(memory, 1, 32),
-                tensor(memory + bytes, 1, 8),
-                tensor(memory + 2 * bytes, 1, 8),
-                tensor(memory + 3 * bytes, 1, 32));
-          }
-          plan.commit();
-        }
-        if (i >= 0) {
-          micros[i] = (System.nanoTime() - start) * 1e-3;
-        }
-      }
+    HostCost.Micros micros;
+    try (HostCost cost = new HostCost(device)) {
+      micros = cost.measure();
     }
-    Arrays.sort(micros);
-    print(
-        "decode step of 32 layers through the API, 64 launches, waiting for it: %.0f us",
-        micros[50]);
-    device.free(memory);
-    device.destroy(stream);
+    print("");
+    print("| decode step of 32 layers through the API, batch 1 | us |");
+    print("|---|---|");
+    print("| plain: host time of 31 layers, 62 launches | %.0f |", micros.launched());
+    print("| plain: until the result is there | %.0f |", micros.waited());
+    print("| replayed: host time (required: 50) | %.0f |", micros.replayed());
+    print("| replayed: until the result is there | %.0f |", micros.replayedWaited());
   }
 }
