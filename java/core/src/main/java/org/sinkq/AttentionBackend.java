@@ -39,11 +39,14 @@ public interface AttentionBackend extends AutoCloseable {
    *
    * @param batch most sequences of a step, the rows of the recorded tensors
    * @param body records every layer once
-   * @throws InvalidArgumentException if {@code batch} is not positive, a layer is missing or a
-   *     tensor does not fit; nothing has changed
+   * @throws InvalidArgumentException if {@code batch} is not positive, a layer is missing, a tensor
+   *     does not fit, or the backend is a wrapper that cannot record; nothing has changed
    * @throws DeviceException if memory for it cannot be had
    */
-  DecodeGraph record(int batch, Consumer<RecordedStep> body);
+  default DecodeGraph record(int batch, Consumer<RecordedStep> body) {
+    throw new InvalidArgumentException(
+        "backend=" + getClass().getSimpleName() + ", expected one that records steps");
+  }
 
   /** Current use of the cache. */
   BackendStats stats();

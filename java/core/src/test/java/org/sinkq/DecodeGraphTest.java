@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -137,5 +139,20 @@ class DecodeGraphTest {
         assertThrows(
             InvalidArgumentException.class, () -> backend.record(BATCH, this::record).close());
     assertEquals("backend=closed, expected an open one", late.getMessage());
+  }
+
+  @Test
+  void aWrapperNeedNotRecord() {
+    AttentionBackend wrapper =
+        (AttentionBackend)
+            Proxy.newProxyInstance(
+                AttentionBackend.class.getClassLoader(),
+                new Class<?>[] {AttentionBackend.class},
+                (proxy, method, args) -> InvocationHandler.invokeDefault(proxy, method, args));
+    InvalidArgumentException e =
+        assertThrows(InvalidArgumentException.class, () -> wrapper.record(1, this::record).close());
+    assertEquals(
+        "backend=" + wrapper.getClass().getSimpleName() + ", expected one that records steps",
+        e.getMessage());
   }
 }
