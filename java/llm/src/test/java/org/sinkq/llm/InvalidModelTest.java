@@ -25,7 +25,8 @@ class InvalidModelTest {
   @Test
   void unknownArchitecture() {
     assertRefused(
-        "general.architecture=gpt2, expected one of llama, qwen2, qwen3, gemma3", new TinyModel("gpt2", 1));
+        "general.architecture=gpt2, expected one of llama, qwen2, qwen3, gemma3",
+        new TinyModel("gpt2", 1));
     assertRefused(
         "general.architecture is missing, expected it in the metadata",
         new GgufWriter().write(folder.resolve("m.gguf")));
