@@ -21,7 +21,7 @@ import org.sinkq.TensorView;
 
 /**
  * Times the kernels on a GPU; run from the GPU bundle. Prints Markdown, and writes it to the file
- * that is named.
+ * that is named, with two plots beside it.
  */
 public final class DeviceBench {
   /** Query heads, KV heads, batch, context. */
@@ -43,7 +43,9 @@ public final class DeviceBench {
 
   private final CudaDevice device;
   private final Baseline baseline;
+  private final BenchPlots plots = new BenchPlots();
   private final StringBuilder results = new StringBuilder();
+  private double copied;
 
   private DeviceBench(CudaDevice device, Baseline baseline) {
     this.device = device;
@@ -57,7 +59,12 @@ public final class DeviceBench {
       DeviceBench bench = new DeviceBench(device, baseline);
       bench.run();
       if (args.length > 0) {
-        Files.writeString(Path.of(args[0]), bench.results);
+        Path file = Path.of(args[0]);
+        String stem = file.getFileName().toString().replaceFirst("[.]md$", "");
+        Files.writeString(file, bench.results);
+        Files.writeString(file.resolveSibling(stem + "-context.svg"), bench.plots.times());
+        Files.writeString(
+            file.resolveSibling(stem + "-roofline.svg"), bench.plots.roofline(bench.copied));
       }
     }
   }
@@ -78,7 +85,7 @@ public final class DeviceBench {
         facts.multiprocessors(),
         facts.driverVersion() / 1000,
         facts.driverVersion() % 1000 / 10);
-    double copied = copyBandwidth();
+    copied = copyBandwidth();
     print("device-to-device copy: %.0f GB/s read and written", copied);
     print("");
     print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain.");
@@ -94,13 +101,18 @@ public final class DeviceBench {
       int[] c = CASES[i];
       int[] heads = {c[0], c[1]};
       double dense;
+      long denseBytes;
       try (BenchCase fp16 = new BenchCase(device, kernels, KvCodec.FP16, heads, c[2], c[3])) {
         dense = fp16.attendMicros();
+        denseBytes = fp16.usefulBytes();
       }
       try (BenchCase int2 = new BenchCase(device, kernels, KvCodec.INT2, heads, c[2], c[3])) {
         double attend = int2.attendMicros();
         double step = int2.stepMicros();
         double flush = int2.flushMicros();
+        String shape = "decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]);
+        double torch = baseline.best(shape).map(Baseline.Time::micros).orElse(0.0);
+        plots.add(new BenchPlots.Row(c, dense, attend, torch, denseBytes, int2.usefulBytes()));
         print(
             "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% |",
             c[0],
@@ -110,7 +122,7 @@ public final class DeviceBench {
             dense,
             attend,
             dense / attend,
-            compare("decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]), attend),
+            compare(shape, attend),
             REQUIRED[i],
             100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
             step,
