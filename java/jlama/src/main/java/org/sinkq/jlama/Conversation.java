@@ -61,9 +61,7 @@ final class Conversation {
    * dropped whole, as reopening it would round its tokens once more.
    */
   void keepPrefixOf(int[] prompt) {
-    int limit = Math.min(sequence.length(), prompt.length - 1);
-    int common = Arrays.mismatch(tokens, 0, limit, prompt, 0, limit);
-    int kept = common < 0 ? limit : common;
+    int kept = prefixOf(prompt);
     int page = cache.pageTokens();
     int flushed = Math.max(0, (sequence.length() - cache.windowTokens()) / page * page);
     if (kept < flushed) {
@@ -71,6 +69,13 @@ final class Conversation {
     }
     sequence.truncate(kept);
     reused = kept;
+  }
+
+  /** Tokens in common with a prompt, but for its last. */
+  int prefixOf(int[] prompt) {
+    int limit = Math.min(sequence.length(), prompt.length - 1);
+    int common = Arrays.mismatch(tokens, 0, limit, prompt, 0, limit);
+    return common < 0 ? limit : common;
   }
 
   /** Leading tokens of the prompt that need no work; the next call sees 0. */

@@ -64,6 +64,26 @@ final class Conversations {
     return conversation;
   }
 
+  /**
+   * Begins a generation in the idle session that has most in common with a prompt; in a new one if
+   * the prompt would drop more than half of that session, which is another conversation then.
+   *
+   * @throws CapacityExhaustedException if no sequence slot is free
+   */
+  synchronized Conversation begin(int[] prompt) {
+    requireOpen();
+    UUID best = UUID.randomUUID();
+    int most = 0;
+    for (Conversation candidate : idle.values()) {
+      int common = candidate.prefixOf(prompt);
+      if (common > most && 2 * common >= candidate.sequence().length()) {
+        most = common;
+        best = candidate.session();
+      }
+    }
+    return begin(best);
+  }
+
   /** Ends a generation; its sequence is kept only if it succeeded and idle sessions are wanted. */
   synchronized void end(Conversation conversation, boolean succeeded) {
     busy.remove(conversation.session());

@@ -113,13 +113,39 @@ public final class SinkqModel extends LlamaModel {
     conversations.requireOpen();
     int[] tokens = encodePrompt(prompt);
     checkPrompt(tokens.length, ntokens);
-    Conversation conversation = conversations.begin(session);
+    return generate(conversations.begin(session), tokens, prompt, temperature, ntokens, listener);
+  }
+
+  /**
+   * Generates in a session of the model's choice: the idle one that has most in common with the
+   * prompt, or a new one. For callers that have no name for a conversation.
+   *
+   * @param ntokens length of prompt and answer together
+   * @throws org.sinkq.InvalidArgumentException if the prompt does not fit
+   * @throws org.sinkq.CapacityExhaustedException if the cache is full
+   * @throws java.util.concurrent.CancellationException if the thread was interrupted
+   */
+  public Response generate(
+      PromptContext prompt, float temperature, int ntokens, BiConsumer<String, Float> listener) {
+    conversations.requireOpen();
+    int[] tokens = encodePrompt(prompt);
+    checkPrompt(tokens.length, ntokens);
+    return generate(conversations.begin(tokens), tokens, prompt, temperature, ntokens, listener);
+  }
+
+  private Response generate(
+      Conversation conversation,
+      int[] tokens,
+      PromptContext prompt,
+      float temperature,
+      int ntokens,
+      BiConsumer<String, Float> listener) {
     boolean succeeded = false;
     try {
       conversation.keepPrefixOf(tokens);
       Response response =
           super.generate(
-              session,
+              conversation.session(),
               prompt,
               temperature,
               ntokens,

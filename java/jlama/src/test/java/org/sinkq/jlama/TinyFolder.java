@@ -14,9 +14,9 @@ import org.sinkq.llm.safetensors.SafetensorsWriter;
 import org.sinkq.llm.safetensors.Tensor;
 
 /** A folder of a small model with random weights: 2 layers, a token for every byte. */
-final class TinyFolder {
+public final class TinyFolder {
   static final int LAYERS = 2;
-  static final int CONTEXT = 600;
+  public static final int CONTEXT = 600;
   static final int BOS = 256;
   static final int EOS = 257;
   private static final int WIDTH = 256;
@@ -35,7 +35,7 @@ final class TinyFolder {
   }
 
   /** Writes a model of a family; {@code kvHeads} is 4 for one without GQA. */
-  static Path write(Path folder, String family, int kvHeads, long seed) throws IOException {
+  public static Path write(Path folder, String family, int kvHeads, long seed) throws IOException {
     return new TinyFolder(folder, seed).write(family, kvHeads);
   }
 
