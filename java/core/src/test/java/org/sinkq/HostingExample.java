@@ -137,7 +137,9 @@ final class HostingExample {
     request.sequence.truncate(request.sequence.length() - (drafts - confirmed));
   }
 
-  /** Frees the youngest request, which is computed anew when there is room, and lets others go on. */
+  /**
+   * Frees the youngest request, which is computed anew when there is room, and lets others go on.
+   */
   private void preempt(CapacityExhaustedException full) {
     if (running.size() == 1) {
       throw full; // alone and still too long: no waiting will help

@@ -154,8 +154,7 @@ class HostingExampleTest {
         KvSequence prefix = null;
         if (share) {
           prefix = backend.newSequence();
-          try (AttentionPlan plan =
-              backend.plan(AttentionMetadata.single(prefix, system.size()))) {
+          try (AttentionPlan plan = backend.plan(AttentionMetadata.single(prefix, system.size()))) {
             model.forward(plan, system.stream().mapToInt(t -> t).toArray());
             plan.commit();
           }
