@@ -66,39 +66,56 @@ struct Attention : Units<BITS, D, G> {
   __device__ Attention(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
       : U(p, seq, item, shared), twice_inverse_cap(__fdividef(2 * 1.44269504f, p.soft_cap_log2)) {}
 
-  // This lane's channels of a query. One type for all, so that the loads are under way together.
-  __device__ __forceinline__ void load_query(float (&x)[C][4], int64_t at) const {
+  // Number of a thread's column within the item.
+  __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
+
+  // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet.
+  template <DType TYPE>
+  static __device__ __forceinline__ void load_query(const Params& p, uint32_t (&x)[C][4], int64_t at) {
+    int t = threadIdx.x % 4;
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) x[c][i] = load_bits<TYPE>(p.q.data, at + c * TILE + 2 * t + (i & 1) + 8 * (i >> 1));
+    }
+  }
+
+  // Loads the columns' queries.
+  static __device__ __forceinline__ void load_queries(const Params& p, const Item& item, uint32_t (&x)[C][4]) {
+    int g = threadIdx.x % 32 / 4;
+    int local = WIDE ? g : g / 2;
+    if (local >= item.columns) return;
+    int column = item.first_column + local;
+    int64_t at = (item.first_row + column / p.group) * p.q.token_stride +
+                 (item.head * p.group + column % p.group) * p.q.head_stride;
     if (p.q.dtype == F32) {
-      load_query<F32>(x, at);
+      load_query<F32>(p, x, at);
     } else if (p.q.dtype == F16) {
-      load_query<F16>(x, at);
+      load_query<F16>(p, x, at);
     } else {
-      load_query<BF16>(x, at);
+      load_query<BF16>(p, x, at);
     }
   }
 
   template <DType TYPE>
-  __device__ __forceinline__ void load_query(float (&x)[C][4], int64_t at) const {
+  static __device__ __forceinline__ void convert(float (&x)[C][4], const uint32_t (&bits)[C][4]) {
 #pragma unroll
     for (int c = 0; c < C; c++) {
 #pragma unroll
-      for (int i = 0; i < 4; i++) x[c][i] = load<TYPE>(p.q.data, at + c * TILE + 2 * t + (i & 1) + 8 * (i >> 1));
+      for (int i = 0; i < 4; i++) x[c][i] = of_bits<TYPE>(bits[c][i]);
     }
   }
 
-  // Number of a thread's column within the item.
-  __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
-
-  // Loads the columns' queries, normalized by a power of two to [0.5, 1) so that fp16 holds them.
-  __device__ __forceinline__ void load_queries(float (&x)[C][4]) const {
-    int local = WIDE ? g : g / 2;
-    if (local >= item.columns) return;
-    int column = item.first_column + local;
-    load_query(x, (seq.first_row + column / p.group) * p.q.token_stride +
-                      (item.head * p.group + column % p.group) * p.q.head_stride);
-  }
-
-  __device__ __forceinline__ void begin(const float (&x)[C][4]) {
+  // Queries are normalized by a power of two to [0.5, 1) so that fp16 holds them.
+  __device__ __forceinline__ void begin(const uint32_t (&bits)[C][4]) {
+    float x[C][4];
+    if (p.q.dtype == F32) {
+      convert<F32>(x, bits);
+    } else if (p.q.dtype == F16) {
+      convert<F16>(x, bits);
+    } else {
+      convert<BF16>(x, bits);
+    }
     float largest = 0;
 #pragma unroll
     for (int c = 0; c < C; c++) {
@@ -398,17 +415,13 @@ struct Attention : Units<BITS, D, G> {
     }
   }
 
-  __device__ void run() {
+  // With the columns' queries.
+  __device__ void run(const uint32_t (&x)[C][4]) {
     int unit = this->next(item.first_unit + warp);
     const uint8_t* at = unit < item.end_unit ? this->address(unit) : nullptr;
-    {
-      // The queries are asked for first, and looked at when the copies are under way.
-      float x[C][4] = {};
-      load_queries(x);
-      this->fetch_keys(unit, at);
-      this->fetch_values(unit, at);
-      begin(x);
-    }
+    this->fetch_keys(unit, at);
+    this->fetch_values(unit, at);
+    begin(x);
     while (unit < item.end_unit) {
       int following = this->next(unit + WARPS);
       const uint8_t* following_at = following < item.end_unit ? this->address(following) : nullptr;
@@ -521,10 +534,14 @@ template <int BITS, int D, int G, bool WIDE>
 __device__ void attend(const Params& p) {
   // A copy of 128 bytes is faster where they are one row of the banks (10 % of the whole, measured).
   extern __shared__ __align__(128) uint8_t shared[];
-  const Item& item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
+  const Item item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
   if (item.columns == 0) return;
-  Attention<BITS, D, G, WIDE> a(p, sequence(p, item.sequence), item, shared);
-  a.run();
+  using A = Attention<BITS, D, G, WIDE>;
+  // The queries are asked for first, and looked at when the copies are under way.
+  uint32_t x[A::C][4] = {};
+  A::load_queries(p, item, x);
+  A a(p, sequence(p, item.sequence), item, shared);
+  a.run(x);
   a.finish(reinterpret_cast<float*>(shared));
 }
 

@@ -7,11 +7,23 @@
 
 namespace sinkq {
 
+// An element as it lies in memory, for loads that are not to be waited for yet.
+template <DType TYPE>
+__device__ __forceinline__ uint32_t load_bits(const uint8_t* data, int64_t index) {
+  if constexpr (TYPE == F32) return reinterpret_cast<const uint32_t*>(data)[index];
+  return reinterpret_cast<const uint16_t*>(data)[index];
+}
+
+template <DType TYPE>
+__device__ __forceinline__ float of_bits(uint32_t bits) {
+  if constexpr (TYPE == F32) return __uint_as_float(bits);
+  if constexpr (TYPE == F16) return __half2float(__ushort_as_half(static_cast<unsigned short>(bits)));
+  return __uint_as_float(bits << 16);
+}
+
 template <DType TYPE>
 __device__ __forceinline__ float load(const uint8_t* data, int64_t index) {
-  if constexpr (TYPE == F32) return reinterpret_cast<const float*>(data)[index];
-  if constexpr (TYPE == F16) return __half2float(reinterpret_cast<const __half*>(data)[index]);
-  return __uint_as_float(uint32_t{reinterpret_cast<const uint16_t*>(data)[index]} << 16);
+  return of_bits<TYPE>(load_bits<TYPE>(data, index));
 }
 
 __device__ __forceinline__ float load(const Tensor& x, int64_t index) {

@@ -39,7 +39,7 @@ struct Sequence {
 // A block of attend: a range of units for some columns of one KV head. Units of a
 // sequence are its pages, then blocks of 16 sink slots, then blocks of 16 window tokens; columns are
 // its query rows times the query heads of a group. A block of prefill takes all units.
-struct Item {
+struct alignas(16) Item {
   int sequence;
   int head;
   int first_column;
@@ -50,7 +50,8 @@ struct Item {
   int splits;   // ranges of these columns
   int counter;  // of arrived ranges
   int partial;  // where range 0 leaves its result; range s at partial + s
-  int padding[2];
+  int first_row;  // of the sequence, in q, k, v, out
+  int padding;
 };
 
 struct Params {

@@ -119,7 +119,7 @@ final class StepTables {
 
   /** Items of {@code prefill}, the last rows, which see the most, first. */
   private Items promptItems() {
-    int offset = length;
+    int offset = alignItems();
     int most = CudaLayout.prefillColumns(geometry.shape().headDim());
     for (int i = 0; i < sequences.size(); i++) {
       if (!isPrompt(sequences.get(i))) {
@@ -133,6 +133,14 @@ final class StepTables {
       }
     }
     return new Items(offset, (length - offset) / ITEM_INTS);
+  }
+
+  /** Items are read 16 bytes at a time. */
+  private int alignItems() {
+    while (length % 4 != 0) {
+      add(0);
+    }
+    return length;
   }
 
   private void addItem(int... fields) {
@@ -206,7 +214,7 @@ final class StepTables {
         low = middle + 1;
       }
     }
-    int offset = length;
+    int offset = alignItems();
     int counter = 0;
     int partial = 0;
     for (int i = 0; i < sequences.size(); i++) {
@@ -220,17 +228,11 @@ final class StepTables {
       for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
         for (int column = 0; column < all; column += kind.columns) {
           for (int split = 0; split < splits; split++) {
-            addItem(
-                i,
-                head,
-                column,
-                Math.min(kind.columns, all - column),
-                (int) ((long) units * split / splits),
-                (int) ((long) units * (split + 1) / splits),
-                split,
-                splits,
-                counter,
-                partial);
+            int first = (int) ((long) units * split / splits);
+            int end = (int) ((long) units * (split + 1) / splits);
+            int count = Math.min(kind.columns, all - column);
+            int row = step.firstRow();
+            addItem(i, head, column, count, first, end, split, splits, counter, partial, row);
           }
           if (splits > 1) {
             counter++;
