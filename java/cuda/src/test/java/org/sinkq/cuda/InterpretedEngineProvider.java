@@ -21,7 +21,12 @@ public final class InterpretedEngineProvider implements EngineProvider {
   private static final long SEED = 25;
 
   private static final CudaEngineProvider CUDA =
-      new CudaEngineProvider(() -> new InterpretedDevice(FACTS, MEMORY, SEED));
+      new CudaEngineProvider(InterpretedEngineProvider::device);
+
+  /** A device of its own. */
+  static CudaDevice device() {
+    return new InterpretedDevice(FACTS, MEMORY, SEED);
+  }
 
   /** For {@link java.util.ServiceLoader}. */
   public InterpretedEngineProvider() {}

@@ -1,0 +1,77 @@
+package org.sinkq.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.MemorySegment;
+
+/** A quantized page of one KV head whose codes and parameters a test chooses. */
+final class CraftedPage {
+  private static final int SIGN = 0x8000;
+
+  private final CudaLayout layout;
+  final int[][] keyCodes;
+  final int[][] valueCodes;
+  final float[] keyScale;
+  final float[] keyMin;
+  final float[] valueScale;
+  final float[] valueMin;
+  final boolean[] masked;
+
+  /** Codes and minima 0, scales 1, no token masked; every value group has its token's scale. */
+  CraftedPage(CudaLayout layout) {
+    this.layout = layout;
+    keyCodes = new int[layout.pageTokens][layout.headDim];
+    valueCodes = new int[layout.pageTokens][layout.headDim];
+    keyScale = ones(layout.headDim);
+    keyMin = new float[layout.headDim];
+    valueScale = ones(layout.pageTokens);
+    valueMin = new float[layout.pageTokens];
+    masked = new boolean[layout.pageTokens];
+  }
+
+  private static float[] ones(int count) {
+    float[] ones = new float[count];
+    java.util.Arrays.fill(ones, 1);
+    return ones;
+  }
+
+  /** Writes the page's record; parameters have to be fp16 numbers. */
+  void write(MemorySegment to, long offset) {
+    MemorySegment page = to.asSlice(offset, layout.pageBytes);
+    page.fill((byte) 0);
+    boolean any = false;
+    for (int t = 0; t < layout.pageTokens; t++) {
+      any |= masked[t];
+      for (int d = 0; d < layout.headDim; d++) {
+        put(page, layout.keyCodeOffset(t, d), keyCodes[t][d] << layout.keyCodeShift(t, d));
+        put(page, layout.valueCodeOffset(t, d), valueCodes[t][d] << layout.valueCodeShift(t, d));
+      }
+      for (int g = 0; g < layout.valueGroups; g++) {
+        int at = layout.valueScaleOffset(t, g);
+        put(page, at, half(valueScale[t]) | (masked[t] && g == 0 ? SIGN : 0));
+        put(page, at + CudaLayout.MINIMUM_OFFSET, half(valueMin[t]));
+      }
+    }
+    for (int d = 0; d < layout.headDim; d++) {
+      int at = layout.keyScaleOffset(d);
+      put(page, at, half(keyScale[d]) | (any && d == 0 ? SIGN : 0));
+      put(page, at + CudaLayout.MINIMUM_OFFSET, half(keyMin[d]));
+    }
+  }
+
+  private static int half(float x) {
+    return Float.floatToFloat16(x) & 0xFFFF;
+  }
+
+  private static void put(MemorySegment page, long at, int bits) {
+    page.set(JAVA_SHORT, at, (short) (page.get(JAVA_SHORT, at) | bits));
+  }
+
+  double key(int token, int channel) {
+    return (double) keyCodes[token][channel] * keyScale[channel] + keyMin[channel];
+  }
+
+  double value(int token, int channel) {
+    return (double) valueCodes[token][channel] * valueScale[token] + valueMin[token];
+  }
+}

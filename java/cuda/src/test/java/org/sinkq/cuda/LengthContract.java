@@ -1,0 +1,31 @@
+package org.sinkq.cuda;
+
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.ModelShape;
+import org.sinkq.contract.Data;
+import org.sinkq.contract.Lockstep;
+
+/** Prompts of lengths around multiples of pages, tiles and the window, then decode steps. */
+abstract class LengthContract {
+  private static final int MOST = 600;
+
+  abstract String engine();
+
+  /** Lengths 0, 1 and 127 beyond a multiple of 128, and those at which a prompt fills a page. */
+  @ParameterizedTest
+  @ValueSource(ints = {127, 128, 129, 159, 160, 161, 255, 256, 257, 287, 288, 289, 511, 512, 513})
+  void promptThenDecode(int tokens) {
+    ModelShape shape = ModelShape.of(1, 4, 1, 64);
+    KvCacheSpec spec =
+        KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(MOST).maxSequences(1).build();
+    Data data = Data.of(tokens, Data.Style.OUTLIERS);
+    try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, data)) {
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, tokens);
+      lockstep.step(pair, 1);
+      lockstep.step(pair, 1);
+    }
+  }
+}

@@ -1,0 +1,119 @@
+package org.sinkq.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.sinkq.KvCodec;
+import org.sinkq.cuda.PageBench.Crafter;
+
+/**
+ * What attention makes of pages that no kernel has written: every code's place, masked tokens,
+ * pages in any order. Up to 8 rows go to the kernel attend, more to prefill.
+ */
+abstract class PageReadingContract {
+  private static final double TOLERANCE = 1.5e-3;
+
+  /** A device of the test's own. */
+  abstract CudaDevice device();
+
+  /**
+   * Every key code, and every value code, is in one page the only one of its channel. A query of
+   * one channel finds the token that has the key's code, by the minimum and scale of its values.
+   */
+  @ParameterizedTest
+  @CsvSource({"64, INT2, 128, 8", "64, INT4, 32, 16", "80, INT2, 64, 20", "192, INT2, 32, 48"})
+  void oneCodeAtEveryPosition(int dim, KvCodec codec, int pageTokens, int rows) {
+    int most = (1 << codec.bits()) - 1;
+    float sharp = 20 * (float) Math.sqrt(dim) / most;
+    try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 1)) {
+      for (int first = 0; first < pageTokens; first += PageBench.KV_HEADS) {
+        int shift = first;
+        bench.craft((page, index, head) -> oneCode(page, shift + head, most), 0);
+        for (int channel = 0; channel < dim; channel += rows * PageBench.GROUP) {
+          float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
+          for (int i = 0; i < rows * PageBench.QUERY_HEADS; i++) {
+            int row = i / PageBench.QUERY_HEADS;
+            int c = channel + row * PageBench.GROUP + i % PageBench.GROUP;
+            if (c < dim) {
+              queries[i * dim + c] = sharp;
+            }
+          }
+          check("from token " + first + ", channel " + channel, bench, queries, most + pageTokens / 8.0);
+        }
+      }
+    }
+  }
+
+  private static void oneCode(CraftedPage page, int shift, int code) {
+    int tokens = page.masked.length;
+    int dim = page.keyMin.length;
+    for (int d = 0; d < dim; d++) {
+      page.keyCodes[(shift + 5 * d) % tokens][d] = code;
+      page.valueCodes[(shift + 5 * (dim - 1 - d)) % tokens][d] = code;
+    }
+    for (int t = 0; t < tokens; t++) {
+      page.valueMin[t] = t / 8f;
+      page.valueScale[t] = 1 + t / 128f;
+    }
+  }
+
+  private static void check(String what, PageBench bench, float[] queries, double magnitude) {
+    double[] expected = bench.expected(queries);
+    float[] actual = bench.run(queries);
+    for (int i = 0; i < actual.length; i++) {
+      int at = i;
+      assertEquals(expected[i], actual[i], TOLERANCE * magnitude, () -> what + ", element " + at);
+    }
+  }
+
+  private static Crafter random(long seed, int bits) {
+    return (page, index, head) -> {
+      Random random = new Random(seed + 31L * index + head);
+      for (int t = 0; t < page.masked.length; t++) {
+        for (int d = 0; d < page.keyMin.length; d++) {
+          page.keyCodes[t][d] = random.nextInt(1 << bits);
+          page.valueCodes[t][d] = random.nextInt(1 << bits);
+        }
+        page.valueScale[t] = (1 + random.nextInt(64)) / 64f;
+        page.valueMin[t] = random.nextInt(64) / -32f;
+        page.masked[t] = random.nextInt(10) == 0;
+      }
+      for (int d = 0; d < page.keyMin.length; d++) {
+        page.keyScale[d] = (1 + random.nextInt(64)) / 64f;
+        page.keyMin[d] = random.nextInt(64) / -32f;
+      }
+    };
+  }
+
+  /** Pages in any order among others full of NaN give the bits that they give in order. */
+  @ParameterizedTest
+  @CsvSource({"64, INT2, 128, 1", "64, INT2, 64, 16", "128, INT4, 32, 2", "96, INT4, 128, 12"})
+  void pagesInAnyOrderAmongPoisonedOnes(int dim, KvCodec codec, int pageTokens, int rows) {
+    long seed = 77;
+    Random random = new Random(seed);
+    float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
+    for (int i = 0; i < queries.length; i++) {
+      queries[i] = (float) random.nextGaussian();
+    }
+    try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 9)) {
+      bench.craft(random(seed, codec.bits()), 0, 1, 2);
+      check("in order, seed " + seed, bench, queries, 1);
+      float[] inOrder = bench.run(queries);
+      bench.craft(random(seed, codec.bits()), 7, 2, 4);
+      assertArrayEquals(inOrder, bench.run(queries), "permuted, seed " + seed);
+    }
+  }
+
+  /** Queries of zeros give the mean of what is visible. */
+  @ParameterizedTest
+  @CsvSource({"64, INT2, 128, 1", "64, INT2, 32, 16"})
+  void zeroQueriesGiveTheMean(int dim, KvCodec codec, int pageTokens, int rows) {
+    try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 2)) {
+      bench.craft(random(5, codec.bits()), 1, 0);
+      check("q = 0", bench, new float[rows * PageBench.QUERY_HEADS * dim], 1);
+    }
+  }
+}
