@@ -41,7 +41,11 @@ abstract class PageReadingContract {
               queries[i * dim + c] = sharp;
             }
           }
-          check("from token " + first + ", channel " + channel, bench, queries, most + pageTokens / 8.0);
+          check(
+              "from token " + first + ", channel " + channel,
+              bench,
+              queries,
+              most + pageTokens / 8.0);
         }
       }
     }
