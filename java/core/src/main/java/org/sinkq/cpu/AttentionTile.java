@@ -96,7 +96,7 @@ final class AttentionTile {
     min = new float[stride];
     lanePosition = new int[pageTokens];
     rotation = new Rotation(geometry.rotationBlock());
-    adaptive = new AdaptivePage(dim, geometry.adaptiveKeyDigits());
+    adaptive = new AdaptivePage(dim, geometry.adaptiveKeyDigits(), pageTokens);
     ones = new float[pageTokens];
     Arrays.fill(ones, 1f);
     scratch = new float[stride];
@@ -205,7 +205,7 @@ final class AttentionTile {
    */
   private void adaptivePage(long base, boolean partial) {
     CpuLayout layout = layer.layout;
-    adaptive.load(layout, layer.pages, base);
+    adaptive.load(layout, kernels, layer.pages, base);
     for (int c = 0; c < columns; c++) {
       Arrays.fill(bias, 0f);
       kernels.scaleAndDot(q, c * dim, adaptive.keyScale, adaptive.keyMin, dim, scratch, 0, bias, 0);
@@ -233,7 +233,7 @@ final class AttentionTile {
         columns);
     int valueLanes = layout.valueGroups == 1 ? lanes : layout.valueGroup;
     for (int g = 0; g < layout.valueGroups; g++) {
-      AdaptivePage.valueScales(layout, layer.pages, base, g, scale);
+      adaptive.valueScales(layout, layer.pages, base, g, scale);
       for (int t = 0; t < pageTokens; t++) {
         min[t] = -1.5f * scale[t];
       }

@@ -43,8 +43,8 @@ class AdaptiveQuantizerTest {
     }
     AdaptivePage page = fill(geometry, layout, keys);
     int[] digits = new int[dim];
-    for (int channel : page.channel) {
-      digits[channel]++;
+    for (int row = 0; row < layout.keyRows; row++) {
+      digits[page.channel[row]]++;
     }
     assertEquals(3, digits[5]);
     for (int d = 0; d < dim; d++) {
@@ -60,7 +60,9 @@ class AdaptiveQuantizerTest {
     float[] keys = new float[64 * 128];
     java.util.Arrays.fill(keys, 0.75f);
     AdaptivePage page = fill(geometry, layout, keys);
-    assertEquals(72, page.channel.length);
+    assertEquals(72, layout.keyRows);
+    assertEquals(16, page.weight[0]);
+    assertEquals(23, page.channel[71]);
     for (int d = 0; d < 64; d++) {
       assertEquals(0.75f, page.keyMin[d]);
       assertEquals(0f, page.keyScale[d]);
@@ -68,12 +70,12 @@ class AdaptiveQuantizerTest {
   }
 
   private static AdaptivePage fill(CacheGeometry geometry, CpuLayout layout, float[] keys) {
-    AdaptivePage page = new AdaptivePage(layout.headDim, layout.keyRows);
+    AdaptivePage page = new AdaptivePage(layout.headDim, layout.keyRows, layout.pageTokens);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment memory = arena.allocate(layout.pageLength, 64);
       new AdaptiveQuantizer(layout, new Rotation(geometry.rotationBlock()))
           .quantize(keys, new float[keys.length], new boolean[128], memory, 0);
-      page.load(layout, memory, 0);
+      page.load(layout, new ScalarKernels(), memory, 0);
     }
     return page;
   }
