@@ -21,8 +21,9 @@ import org.testcontainers.utility.DockerImageName;
 import org.testcontainers.utility.DockerStatus;
 
 /**
- * One container of an image, as tight as the documentation recommends: read-only root, no
- * capabilities, no network, a memory limit. Closing removes it.
+ * One container of an image, as tight as the documentation recommends: read-only root with a small
+ * /tmp (JCuda unpacks its library there), no capabilities, no network, a memory limit. Closing
+ * removes it.
  */
 final class SinkqContainer implements AutoCloseable {
   /** By this label docker/test finds what a run left behind. */
@@ -52,6 +53,7 @@ final class SinkqContainer implements AutoCloseable {
                       .withMemory(memoryMib << 20)
                       .withMemorySwap(memoryMib << 20)
                       .withReadonlyRootfs(true)
+                      .withTmpFs(Map.of("/tmp", "rw,exec,size=64m"))
                       .withCapDrop(Capability.ALL)
                       .withSecurityOpts(List.of("no-new-privileges"));
                   if (gpu) {
