@@ -1,7 +1,10 @@
 /** The CUDA engine: PTX kernels launched through JCuda. */
 module org.sinkq.cuda {
+  requires jcublas;
   requires jcuda;
-  requires org.sinkq.core;
+  requires transitive org.sinkq.core;
+
+  exports org.sinkq.cuda;
 
   provides org.sinkq.engine.EngineProvider with
       org.sinkq.cuda.CudaEngineProvider;

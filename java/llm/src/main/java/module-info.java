@@ -2,6 +2,7 @@
 module org.sinkq.llm {
   requires transitive org.sinkq.core;
   requires static jdk.incubator.vector;
+  requires static org.sinkq.cuda;
   requires com.fasterxml.jackson.core;
   requires java.desktop; // java.beans, through which Jinjava looks at objects.
   requires jinjava;

@@ -1,5 +1,6 @@
 package org.sinkq;
 
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -46,6 +47,16 @@ public interface AttentionBackend extends AutoCloseable {
   default DecodeGraph record(int batch, Consumer<RecordedStep> body) {
     throw new InvalidArgumentException(
         "backend=" + getClass().getSimpleName() + ", expected one that records steps");
+  }
+
+  /**
+   * The engine itself, for hosts that work on its device: see the engine's own documentation for
+   * the types it offers.
+   *
+   * @return empty if this engine has nothing of the type
+   */
+  default <T> Optional<T> engineAs(Class<T> type) {
+    return Optional.empty();
   }
 
   /** Current use of the cache. */

@@ -4,6 +4,7 @@ import static org.sinkq.InvalidArgumentException.require;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -87,6 +88,11 @@ final class EngineBackend implements AttentionBackend {
   @Override
   public EngineStatus engine() {
     return status;
+  }
+
+  @Override
+  public <T> Optional<T> engineAs(Class<T> type) {
+    return type.isInstance(engine) ? Optional.of(type.cast(engine)) : Optional.empty();
   }
 
   CacheGeometry geometry() {

@@ -1,11 +1,15 @@
 package org.sinkq.cli;
 
 import java.util.List;
+import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionBackends;
 import org.sinkq.BackendConfig;
+import org.sinkq.DeviceException;
 import org.sinkq.EngineStatus;
+import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.ModelShape;
+import org.sinkq.llm.LanguageModel;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -14,6 +18,7 @@ import picocli.CommandLine.Spec;
 /** Which engine runs, and on how many threads. */
 final class EngineOptions {
   private static final int MAX_THREADS = 1024;
+  private static final String CUDA = "cuda";
 
   @Spec(Spec.Target.MIXEE)
   private CommandSpec spec;
@@ -54,5 +59,23 @@ final class EngineOptions {
 
   BackendConfig config(ModelShape shape, KvCacheSpec cache) {
     return new BackendConfig(shape, cache, engine, threads());
+  }
+
+  /**
+   * Lets a model run where its attention does. What that lacks is an error where the engine was
+   * asked for by name, and a line on stderr where it was chosen automatically.
+   */
+  void place(LanguageModel model, AttentionBackend backend) {
+    if (!backend.engine().name().equals(CUDA)) {
+      return;
+    }
+    try {
+      model.moveTo(backend);
+    } catch (DeviceException | InvalidArgumentException e) {
+      if (engine.equals(CUDA)) {
+        throw e;
+      }
+      spec.commandLine().getErr().println("sinkq: the weights stay on the CPU: " + e.getMessage());
+    }
   }
 }

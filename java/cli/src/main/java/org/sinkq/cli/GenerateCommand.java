@@ -110,6 +110,7 @@ final class GenerateCommand implements Runnable {
           AttentionBackends.open(
               engine.config(
                   model.attentionShape(), settings.spec(capacity, KvSettings.FIRST_SINK_LAYER)))) {
+        engine.place(model, backend);
         Output output = new Output(interrupt, progress);
         GenerationResult result =
             new TextGenerator(model, tokenizer, backend).generate(tokens, options, output);

@@ -134,6 +134,31 @@ public interface CudaDevice extends AutoCloseable {
   /** Queues a launch. */
   void launch(Launch launch, Stream stream);
 
+  /**
+   * A matrix product: {@code out[r][o] = sum over i of x[r][i] * weights[o][i]}, with fp16 operands
+   * and fp32 sums.
+   *
+   * @param weights address of [outputs, inputs] fp16
+   * @param x address of [rows, inputs] fp16
+   * @param out address of [rows, outputs] fp32
+   * @param rows of x
+   * @param outputs rows of the weights
+   * @param inputs columns of both
+   * @param accumulate whether the product is added to what {@code out} holds
+   */
+  record Product(
+      long weights, long x, long out, int rows, int outputs, int inputs, boolean accumulate) {}
+
+  /**
+   * Makes {@link #multiply} available.
+   *
+   * @throws org.sinkq.DeviceException if cuBLAS is missing, saying where it was looked for
+   */
+  void prepareProducts();
+
+  /** Queues a matrix product. */
+  void multiply(Product product, Stream stream);
+
   /** Creates a stream that does not wait for any other. */
   Stream createStream();
 

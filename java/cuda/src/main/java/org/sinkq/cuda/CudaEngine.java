@@ -33,7 +33,7 @@ import org.sinkq.layout.CacheGeometry;
  *   workspace      partial results and arrival counters of attend, picks of select, error codes
  * </pre>
  */
-final class CudaEngine implements Engine {
+final class CudaEngine implements Engine, CudaHost {
   /** attend holds up to this many blocks of each SM at a time: two hide each other's latency. */
   private static final int BLOCKS_PER_SM = 2;
 
@@ -109,6 +109,16 @@ final class CudaEngine implements Engine {
         close();
       }
     }
+  }
+
+  @Override
+  public CudaDevice device() {
+    return device;
+  }
+
+  @Override
+  public CudaDevice.Stream stream() {
+    return stream;
   }
 
   private long pageStride(int layer) {

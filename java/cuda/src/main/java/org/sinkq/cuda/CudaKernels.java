@@ -36,18 +36,22 @@ final class CudaKernels {
     module = device.load(ptx(headDim));
   }
 
-  private static String resource(int headDim) {
+  private static String name(int headDim) {
     return "sinkq_d" + headDim + ".ptx";
   }
 
   /** Whether this build contains the kernels. */
   static boolean arePresent() {
-    return CudaKernels.class.getResource(resource(128)) != null;
+    return CudaKernels.class.getResource(name(128)) != null;
   }
 
   /** PTX text of a head dimension. */
   static String ptx(int headDim) {
-    String name = resource(headDim);
+    return resource(name(headDim));
+  }
+
+  /** A file of PTX. */
+  static String resource(String name) {
     try (InputStream in = CudaKernels.class.getResourceAsStream(name)) {
       if (in == null) {
         throw new DeviceException(

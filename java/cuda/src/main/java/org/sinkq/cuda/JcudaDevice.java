@@ -110,6 +110,7 @@ final class JcudaDevice implements CudaDevice {
   private final CUcontext context = new CUcontext();
   private final Facts facts;
   private final List<CUmodule> modules = new ArrayList<>();
+  private CublasProducts products;
   private boolean closed;
 
   /** Opens device number {@code ordinal}. */
@@ -415,6 +416,24 @@ final class JcudaDevice implements CudaDevice {
   }
 
   @Override
+  public void prepareProducts() {
+    synchronized (modules) {
+      if (products == null) {
+        bind();
+        CublasLibrary.load();
+        long workspace = allocate(CublasProducts.workspaceBytes());
+        products = new CublasProducts(workspace, HostPointer::new);
+      }
+    }
+  }
+
+  @Override
+  public void multiply(Product product, Stream stream) {
+    bind();
+    products.multiply(product, raw(stream));
+  }
+
+  @Override
   public Stream createStream() {
     bind();
     StreamHandle stream = new StreamHandle();
@@ -537,6 +556,9 @@ final class JcudaDevice implements CudaDevice {
       closed = true;
       // After a sticky error each of these fails too; the context goes all the same.
       JCudaDriver.cuCtxSetCurrent(context);
+      if (products != null) {
+        products.close();
+      }
       modules.forEach(JCudaDriver::cuModuleUnload);
       JCudaDriver.cuDevicePrimaryCtxRelease(device);
     }

@@ -12,9 +12,12 @@
  *      │  ReplayTables    the plan at fixed places
  *      │  ReplayLog       steps under way, and what they bring back
  *      ▼
- *   CudaDevice ◄── JcudaDevice (JCuda, the driver)
+ *   CudaDevice ◄── JcudaDevice (JCuda, the driver) ── CublasProducts (JCublas) ── CublasLibrary
  *        ▲
  *        └──────── test scope: an interpreter of the same PTX
  * </pre>
+ *
+ * A host that computes on the same device finds it as {@link org.sinkq.cuda.CudaHost}: products of
+ * matrices are the device's, the rest of a forward pass is {@link org.sinkq.cuda.ForwardKernels}.
  */
 package org.sinkq.cuda;

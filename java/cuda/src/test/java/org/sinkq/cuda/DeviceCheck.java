@@ -22,7 +22,7 @@ public final class DeviceCheck {
     System.out.println(new CudaEngineProvider().probe());
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request()
-            .selectors(selectPackage("org.sinkq.cuda"))
+            .selectors(selectPackage("org.sinkq.cuda"), selectPackage("org.sinkq.llm"))
             .filters(includeTags("gpu"))
             .build();
     SummaryGeneratingListener listener = new SummaryGeneratingListener();

@@ -21,7 +21,8 @@ import org.sinkq.llm.model.ModelConfig;
 import org.sinkq.llm.tensor.Kernels;
 
 /**
- * A Llama-family model that runs on the CPU and keeps its keys and values in a SinkQ cache.
+ * A Llama-family model that keeps its keys and values in a SinkQ cache. It runs on the CPU, or on
+ * the GPU that holds the cache.
  *
  * <p>Thread-safe; steps take turns. The weights stay in the file's memory map.
  */
@@ -113,6 +114,27 @@ public final class LanguageModel implements AutoCloseable {
   }
 
   /**
+   * Sends the weights, as fp16, to the GPU of a backend on the cuda engine. Steps on that backend
+   * run there from now on, those on others, or on several at once, as before. Only one backend at a
+   * time; close it before or after the model.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the backend has another shape or engine, the
+   *     architecture runs on the CPU only, or a weight is beyond the fp16 range
+   * @throws org.sinkq.DeviceException if the weights do not fit into the device's memory, or cuBLAS
+   *     is missing
+   */
+  public void moveTo(AttentionBackend backend) {
+    lock.lock();
+    try {
+      require(!closed, "model=closed, expected an open one");
+      checkShape(backend);
+      decoder.moveTo(backend);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
    * Runs one step: new tokens of several sequences, row by row. Their positions follow from the
    * lengths of the sequences. What a row yields does not depend on the other sequences of the step,
    * nor on the number of threads. If anything fails, the step is rolled back.
@@ -161,13 +183,17 @@ public final class LanguageModel implements AutoCloseable {
     }
   }
 
-  private void check(AttentionBackend backend, AttentionMetadata metadata, int[] tokens) {
+  private void checkShape(AttentionBackend backend) {
     ModelShape shape = backend.config().shape();
     require(
         shape.equals(attentionShape()),
         "backend's shape=%s, expected the model's, %s",
         shape,
         attentionShape());
+  }
+
+  private void check(AttentionBackend backend, AttentionMetadata metadata, int[] tokens) {
+    checkShape(backend);
     int rows = metadata.totalTokens();
     require(
         tokens.length == rows,
@@ -200,6 +226,7 @@ public final class LanguageModel implements AutoCloseable {
     try {
       if (!closed) {
         closed = true;
+        decoder.close();
         workers.close();
         file.close();
       }

@@ -383,6 +383,26 @@ public final class InterpretedDevice implements CudaDevice {
   }
 
   @Override
+  public void prepareProducts() {
+    check();
+  }
+
+  @Override
+  public void multiply(Product p, Stream stream) {
+    check();
+    long weightBytes = (long) p.outputs() * p.inputs() * Short.BYTES;
+    long xBytes = (long) p.rows() * p.inputs() * Short.BYTES;
+    long outBytes = (long) p.rows() * p.outputs() * Float.BYTES;
+    DeviceMemory.Range weights = range(p.weights(), weightBytes, Space.Access.READ);
+    DeviceMemory.Range x = range(p.x(), xBytes, Space.Access.READ);
+    DeviceMemory.Range out = range(p.out(), outBytes, Space.Access.WRITE);
+    queue(
+        stream,
+        "product [%d, %d, %d]".formatted(p.rows(), p.outputs(), p.inputs()),
+        () -> Products.multiply(p, weights, x, out));
+  }
+
+  @Override
   public Stream createStream() {
     check();
     InterpretedStream stream = new InterpretedStream();

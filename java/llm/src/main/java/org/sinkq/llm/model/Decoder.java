@@ -1,12 +1,17 @@
 package org.sinkq.llm.model;
 
+import static org.sinkq.InvalidArgumentException.require;
+
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.IntConsumer;
+import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
 import org.sinkq.TensorView;
 import org.sinkq.concurrent.WorkerPool;
+import org.sinkq.cuda.CudaHost;
 import org.sinkq.llm.ForwardBatch;
 import org.sinkq.llm.gguf.GgufFile;
 import org.sinkq.llm.tensor.Kernels;
@@ -14,7 +19,7 @@ import org.sinkq.llm.tensor.Linear;
 import org.sinkq.llm.tensor.Products;
 
 /** Runs steps of a model. Not thread-safe. */
-public final class Decoder {
+public final class Decoder implements AutoCloseable {
   /** Rows of a task that works row by row. */
   private static final int ROWS_PER_TASK = 8;
 
@@ -32,6 +37,8 @@ public final class Decoder {
   private final WorkerPool workers;
   private final Products products;
   private final Workspace space;
+  private DeviceDecoder onDevice;
+  private AttentionBackend deviceBackend;
 
   /**
    * A decoder on a file, which must outlive it.
@@ -63,6 +70,35 @@ public final class Decoder {
   }
 
   /**
+   * Sends the weights to the device of a backend; steps on that backend alone run there from now
+   * on.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the backend's engine has no device
+   * @throws org.sinkq.DeviceException if the weights do not fit, or cuBLAS is missing
+   */
+  public void moveTo(AttentionBackend backend) {
+    Optional<CudaHost> host = backend.engineAs(CudaHost.class);
+    require(host.isPresent(), "engine=%s, expected cuda", backend.engine().name());
+    require(
+        config.architecture() != Architecture.GEMMA3,
+        "architecture=%s, expected llama, qwen2 or qwen3 to run on a GPU",
+        config.architecture().id());
+    close();
+    onDevice = new DeviceDecoder(host.get(), config, weights, rope, kernels, workers);
+    deviceBackend = backend;
+  }
+
+  /** Frees the device's memory. */
+  @Override
+  public void close() {
+    if (onDevice != null) {
+      onDevice.close();
+      onDevice = null;
+      deviceBackend = null;
+    }
+  }
+
+  /**
    * Runs a step; its arguments have been checked.
    *
    * @param batches whose rows are numbered in their order
@@ -70,6 +106,9 @@ public final class Decoder {
    * @return [logitRows, vocabulary]
    */
   public float[][] forward(List<ForwardBatch> batches, int[] logitRows) {
+    if (batches.size() == 1 && batches.getFirst().backend() == deviceBackend) {
+      return onDevice.forward(batches.getFirst(), logitRows);
+    }
     int rows = batches.stream().mapToInt(ForwardBatch::rows).sum();
     List<Share> shares = new ArrayList<>(batches.size());
     try {

@@ -53,6 +53,29 @@ final class RopeTable {
     positions = grown;
   }
 
+  /** Leading elements of a head that are turned, in pairs. */
+  int pairs() {
+    return pairs;
+  }
+
+  /** Whether elements 2i and 2i + 1 are turned together, not i and i + pairs. */
+  boolean isInterleaved() {
+    return interleaved;
+  }
+
+  /** Positions that are available. */
+  int positions() {
+    return positions;
+  }
+
+  float cosine(int position, int pair) {
+    return cosine[position * pairs + pair];
+  }
+
+  float sine(int position, int pair) {
+    return sine[position * pairs + pair];
+  }
+
   /** Turns a head that begins at {@code at}. */
   void rotate(float[] x, int at, int position) {
     int table = position * pairs;

@@ -10,6 +10,7 @@
  * </pre>
  *
  * {@code ModelConfig} reads the sizes from the metadata, {@code ModelWeights} finds the tensors and
- * refuses what it does not know, {@code Decoder} runs a step.
+ * refuses what it does not know, {@code Decoder} runs a step. {@code DeviceDecoder} does the same
+ * on a GPU, from weights that {@code DeviceWeights} has sent there.
  */
 package org.sinkq.llm.model;

@@ -1,0 +1,13 @@
+// The kernels of a forward pass, for every shape, under stable names. One parameter each, a struct by value.
+#include "forward.cuh"
+
+#define FORWARD(name, type, threads)                                                                              \
+  extern "C" __global__ void __launch_bounds__(threads) forward_##name(const __grid_constant__ sinkq::type p) {   \
+    sinkq::name(p);                                                                                               \
+  }
+
+FORWARD(embed, Embed, sinkq::FORWARD_THREADS)
+FORWARD(norm, Norm, sinkq::FORWARD_THREADS)
+FORWARD(turn, Turn, 32)
+FORWARD(gate, Gate, sinkq::FORWARD_THREADS)
+FORWARD(add_bias, Bias, sinkq::FORWARD_THREADS)
