@@ -66,7 +66,7 @@ final class GenerateModelTest {
             .matches(
                 "4 tokens at .* tokens/s, prompt \\d+ tokens; cache .* MiB, fp16 would take .* KiB:"
                     + " ratio .* \\(6\\.\\d\\d at 32K tokens\\); 0 sink tokens held; engine cpu"
-                    + " \\(.*\\), the best engine here\\R"),
+                    + " \\(.*\\), (the best engine here|passed over cuda: .*)\\R"),
         run.err());
   }
 
