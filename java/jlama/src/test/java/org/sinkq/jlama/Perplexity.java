@@ -16,7 +16,8 @@ import org.sinkq.llm.LanguageModel;
 /** How well a model expects a text: exp of the mean negative log-likelihood of its tokens. */
 @SuppressWarnings("rawtypes") // Jlama's tensors are raw everywhere.
 final class Perplexity {
-  private static final int CHUNK = 256;
+  /** Divides the window and the page, so that every row sees what it would see token by token. */
+  private static final int CHUNK = 32;
 
   private Perplexity() {}
 
