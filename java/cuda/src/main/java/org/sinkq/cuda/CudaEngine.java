@@ -171,6 +171,10 @@ final class CudaEngine implements Engine, CudaHost {
     return parameters[layer];
   }
 
+  LayerLaunches launches(int layer) {
+    return new LayerLaunches(this, layer);
+  }
+
   /** Address of a layer's pages. */
   long pages(int layer) {
     return pageAddress[layer];

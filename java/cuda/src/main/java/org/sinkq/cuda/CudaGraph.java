@@ -97,31 +97,11 @@ final class CudaGraph implements EngineGraph {
     }
 
     private void launch(int layer) {
-      CudaLayout bytes = engine.layouts[layer];
-      CudaKernels kernels = engine.kernels;
-      int heads = engine.geometry.shape().numKvHeads();
-      int columns = layout.columns(layer);
-      engine.launch(kernels.function("append"), 1, heads, batch, CudaKernels.WARP, 0, layer);
-      engine.launch(
-          kernels.attend(bytes, columns),
-          layout.itemCount(layer),
-          1,
-          1,
-          CudaKernels.ATTEND_THREADS,
-          bytes.attendShared(columns),
-          layer);
-      if (flushes && bytes.sinkSlots > 0) {
-        engine.launch(kernels.function("select"), heads, batch, 1, CudaKernels.WARP, 0, layer);
-      }
+      LayerLaunches launches = engine.launches(layer);
+      launches.append(1, batch);
+      launches.attend(layout.itemCount(layer), layout.columns(layer));
       if (flushes) {
-        engine.launch(
-            kernels.pack(bytes),
-            batch,
-            heads,
-            1,
-            CudaKernels.PACK_THREADS,
-            bytes.packShared(),
-            layer);
+        launches.flush(batch, batch);
       }
     }
 

@@ -153,39 +153,14 @@ final class CudaStep implements EngineStep {
 
   /** Queues the rows' way into the window; the layer's operands are bound. */
   void append(int layer) {
-    engine.launch(
-        engine.kernels.function("append"),
-        tables.longestAppend(),
-        engine.geometry.shape().numKvHeads(),
-        sequences.size(),
-        CudaKernels.WARP,
-        0,
-        layer);
+    engine.launches(layer).append(tables.longestAppend(), sequences.size());
   }
 
   /** Queues the attention; the type of q is that of the bound one. */
   void attend(int layer, DType type) {
-    if (items[layer].count() > 0) {
-      CudaLayout layout = engine.layouts[layer];
-      engine.launch(
-          engine.kernels.attend(layout, columns[layer]),
-          items[layer].count(),
-          1,
-          1,
-          CudaKernels.ATTEND_THREADS,
-          layout.attendShared(columns[layer]),
-          layer);
-    }
-    if (tables.prompts().count() > 0) {
-      engine.launch(
-          engine.kernels.prefill(),
-          tables.prompts().count(),
-          1,
-          1,
-          CudaKernels.ATTEND_THREADS,
-          CudaLayout.prefillShared(engine.geometry.shape().headDim(), type == DType.F32),
-          layer);
-    }
+    LayerLaunches launches = engine.launches(layer);
+    launches.attend(items[layer].count(), columns[layer]);
+    launches.prefill(tables.prompts().count(), type == DType.F32);
   }
 
   /** Queues what the pages that fill need. */
@@ -193,35 +168,10 @@ final class CudaStep implements EngineStep {
     if (tables.newPages() == 0) {
       return;
     }
-    CudaLayout layout = engine.layouts[layer];
-    int heads = engine.geometry.shape().numKvHeads();
-    if (layout.sinkSlots > 0) {
-      engine.launch(
-          engine.kernels.function("select"),
-          heads,
-          sequences.size(),
-          1,
-          CudaKernels.WARP,
-          0,
-          layer);
-    }
-    engine.launch(
-        engine.kernels.pack(layout),
-        tables.newPages(),
-        heads,
-        1,
-        CudaKernels.PACK_THREADS,
-        layout.packShared(),
-        layer);
+    LayerLaunches launches = engine.launches(layer);
+    launches.flush(tables.newPages(), sequences.size());
     if (tables.stagedBlocks() > 0) {
-      engine.launch(
-          engine.kernels.function("keep"),
-          heads,
-          sequences.size(),
-          1,
-          CudaKernels.COPY_THREADS,
-          0,
-          layer);
+      launches.copy("keep", sequences.size());
     }
   }
 
@@ -295,14 +245,7 @@ final class CudaStep implements EngineStep {
   private void publish() {
     for (int layer = 0; layer < engine.layouts.length; layer++) {
       bind(layer);
-      engine.launch(
-          engine.kernels.function("publish"),
-          engine.geometry.shape().numKvHeads(),
-          sequences.size(),
-          1,
-          CudaKernels.COPY_THREADS,
-          0,
-          layer);
+      engine.launches(layer).copy("publish", sequences.size());
     }
     device.synchronize(engine.stream);
   }

@@ -8,6 +8,7 @@
  *      │  StepTables      the plan as ints: sequences, page ids, items of attend
  *      │  SinkMirror      sink tables up and down
  *      │  OperandStaging  host tensors through page-locked memory
+ *      │  LayerLaunches   grids of the kernels, for steps and graphs alike
  *   CudaGraph          ─ the same launches of all layers, recorded once
  *      │  ReplayTables    the plan at fixed places
  *      │  ReplayLog       steps under way, and what they bring back

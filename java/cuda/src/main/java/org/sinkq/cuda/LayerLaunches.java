@@ -1,0 +1,68 @@
+package org.sinkq.cuda;
+
+/**
+ * The launches of one layer, with the grid and the shared memory of each kernel. Which tables and
+ * operands they work on is what the layer's parameters say at the time.
+ */
+final class LayerLaunches {
+  private final CudaEngine engine;
+  private final int layer;
+  private final CudaLayout layout;
+  private final int heads;
+
+  LayerLaunches(CudaEngine engine, int layer) {
+    this.engine = engine;
+    this.layer = layer;
+    layout = engine.layouts[layer];
+    heads = engine.geometry.shape().numKvHeads();
+  }
+
+  /** The rows' way into the window: up to {@code rows} of each sequence. */
+  void append(int rows, int sequences) {
+    launch(engine.kernels.function("append"), rows, heads, sequences, CudaKernels.WARP, 0);
+  }
+
+  /** Attention of so many items with so many columns each; the empty grid is no launch. */
+  void attend(int items, int columns) {
+    if (items > 0) {
+      launch(
+          engine.kernels.attend(layout, columns),
+          items,
+          1,
+          1,
+          CudaKernels.ATTEND_THREADS,
+          layout.attendShared(columns));
+    }
+  }
+
+  /** Attention of so many tiles of prompts; the empty grid is no launch. */
+  void prefill(int items, boolean floatQueries) {
+    if (items > 0) {
+      int shared = CudaLayout.prefillShared(engine.geometry.shape().headDim(), floatQueries);
+      launch(engine.kernels.prefill(), items, 1, 1, CudaKernels.ATTEND_THREADS, shared);
+    }
+  }
+
+  /** Sink selection and packing of so many pages. */
+  void flush(int pages, int sequences) {
+    if (layout.sinkSlots > 0) {
+      launch(engine.kernels.function("select"), heads, sequences, 1, CudaKernels.WARP, 0);
+    }
+    launch(
+        engine.kernels.pack(layout),
+        pages,
+        heads,
+        1,
+        CudaKernels.PACK_THREADS,
+        layout.packShared());
+  }
+
+  /** Rows that a long step keeps outside the cache: "keep" takes them there, "publish" back. */
+  void copy(String kernel, int sequences) {
+    launch(engine.kernels.function(kernel), heads, sequences, 1, CudaKernels.COPY_THREADS, 0);
+  }
+
+  private void launch(CudaDevice.Function kernel, int x, int y, int z, int threads, int shared) {
+    engine.launch(kernel, x, y, z, threads, shared, layer);
+  }
+}
