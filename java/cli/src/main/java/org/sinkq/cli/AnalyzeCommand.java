@@ -1,6 +1,5 @@
 package org.sinkq.cli;
 
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.IntFunction;
@@ -53,15 +52,7 @@ final class AnalyzeCommand implements Runnable {
 
   @Mixin private KvOptions kv;
   @Mixin private EngineOptions engine;
-
-  @Option(
-      names = "--report",
-      paramLabel = "FILE.html",
-      description = "Write tables and pictures as one HTML file; an existing one is replaced.")
-  private Path report;
-
-  @Option(names = "--json", description = "Print the result as one line of JSON.")
-  private boolean json;
+  @Mixin private ReportOptions report;
 
   AnalyzeCommand(Environment environment, ModelStore models) {
     this.environment = environment;
@@ -80,10 +71,8 @@ final class AnalyzeCommand implements Runnable {
     if (traceFile != null && (text.isGiven() || modelFile.isGiven())) {
       throw usage("--trace=" + traceFile + " with a model or a text, expected only one of them");
     }
-    if (report != null) {
-      OutputFile.check(report, "--report");
-    }
-    print(traceFile == null ? ofModel(settings) : ofTrace(settings));
+    report.check();
+    report.print(traceFile == null ? ofModel(settings) : ofTrace(settings));
   }
 
   private ParameterException usage(String message) {
@@ -157,21 +146,5 @@ final class AnalyzeCommand implements Runnable {
       KvSettings dense = KvSettings.of(KvPreset.FP16, settings.page(), null, null, null);
       return new Analysis(cache(dense).config(), cache(settings).config(), cache(without).config());
     }
-  }
-
-  private void print(AnalyzeReport result) {
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      out.println(Json.line(result.json()));
-    } else {
-      out.print(result.table());
-    }
-    if (report != null) {
-      OutputFile.write(report, result.html());
-      if (!json) {
-        out.printf("wrote %s%n", report);
-      }
-    }
-    out.flush();
   }
 }

@@ -24,7 +24,8 @@ import org.sinkq.cli.report.Page;
  * @param tokenAt text of the token at a position; empty for a trace
  */
 record AnalyzeReport(
-    String source, KvSettings settings, List<HeadSurvey> heads, IntFunction<String> tokenAt) {
+    String source, KvSettings settings, List<HeadSurvey> heads, IntFunction<String> tokenAt)
+    implements ReportOptions.Report {
   /** Columns of the map of norms; more would be finer than a screen. */
   private static final int MAP_COLUMNS = 128;
 
@@ -131,7 +132,8 @@ record AnalyzeReport(
   }
 
   /** For the terminal. */
-  String table() {
+  @Override
+  public String table() {
     List<List<String>> all = new ArrayList<>(List.of(HEAD));
     all.addAll(rows());
     StringBuilder text = new StringBuilder(setting()).append(System.lineSeparator());
@@ -143,7 +145,8 @@ record AnalyzeReport(
   }
 
   /** For programs. */
-  Map<String, Object> json() {
+  @Override
+  public Map<String, Object> json() {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("source", source);
     json.put("tokens", tokens());
@@ -186,7 +189,8 @@ record AnalyzeReport(
   }
 
   /** For people, with pictures. */
-  String html() {
+  @Override
+  public String html() {
     Page page = new Page("Keys of " + source);
     page.text(setting());
     page.section("Key magnitude")

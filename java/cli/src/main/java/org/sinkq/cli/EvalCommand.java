@@ -1,7 +1,6 @@
 package org.sinkq.cli;
 
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import org.sinkq.cli.eval.Comparison;
 import org.sinkq.cli.eval.Contender;
@@ -15,7 +14,6 @@ import org.sinkq.llm.text.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** Measures what caches do to a model's predictions. */
@@ -47,15 +45,7 @@ final class EvalCommand implements Runnable {
   @Mixin private KvList kv;
   @Mixin private NeedleOptions needle;
   @Mixin private EngineOptions engine;
-
-  @Option(
-      names = "--report",
-      paramLabel = "FILE.html",
-      description = "Write tables and charts as one HTML file; an existing one is replaced.")
-  private Path report;
-
-  @Option(names = "--json", description = "Print the result as one line of JSON.")
-  private boolean json;
+  @Mixin private ReportOptions report;
 
   EvalCommand(Environment environment, ModelStore models) {
     this.environment = environment;
@@ -69,10 +59,8 @@ final class EvalCommand implements Runnable {
     text.check();
     window.check();
     needle.check();
-    if (report != null) {
-      OutputFile.check(report, "--report");
-    }
-    print(evaluate(kinds, text.read()));
+    report.check();
+    report.print(evaluate(kinds, text.read()));
   }
 
   private EvalReport evaluate(List<KvList.Named> kinds, String content) {
@@ -121,21 +109,5 @@ final class EvalCommand implements Runnable {
         kind.name(),
         engine.config(
             model.attentionShape(), kind.settings().spec(capacity, KvSettings.FIRST_SINK_LAYER)));
-  }
-
-  private void print(EvalReport result) {
-    PrintWriter out = spec.commandLine().getOut();
-    if (json) {
-      out.println(Json.line(result.json()));
-    } else {
-      out.print(result.table());
-    }
-    if (report != null) {
-      OutputFile.write(report, result.html());
-      if (!json) {
-        out.printf("wrote %s%n", report);
-      }
-    }
-    out.flush();
   }
 }

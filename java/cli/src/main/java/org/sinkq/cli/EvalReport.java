@@ -33,7 +33,8 @@ record EvalReport(
     List<TokenScores> scores,
     List<Passkey.Cell> cells,
     double[][] found,
-    double seconds) {
+    double seconds)
+    implements ReportOptions.Report {
   private static final double TAIL = 0.99;
   private static final int BINS = 32;
   private static final List<String> HEAD =
@@ -83,7 +84,8 @@ record EvalReport(
   }
 
   /** For the terminal. */
-  String table() {
+  @Override
+  public String table() {
     List<List<String>> all = new ArrayList<>(List.of(HEAD));
     all.addAll(rows());
     StringBuilder text = new StringBuilder(setting()).append(System.lineSeparator());
@@ -127,7 +129,8 @@ record EvalReport(
   }
 
   /** For programs. */
-  Map<String, Object> json() {
+  @Override
+  public Map<String, Object> json() {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("model", model.name());
     json.put("textTokens", textTokens);
@@ -172,7 +175,8 @@ record EvalReport(
   }
 
   /** For people, with pictures. */
-  String html() {
+  @Override
+  public String html() {
     Page page = new Page("Cache evaluation: " + model.name());
     page.text(setting()).table(HEAD, rows());
     page.text(
