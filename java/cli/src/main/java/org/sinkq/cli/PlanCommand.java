@@ -5,7 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.cli.plan.CapacityPlanner;
 import org.sinkq.cli.plan.DecoderShape;
@@ -34,6 +36,19 @@ import picocli.CommandLine.Spec;
       "  sinkq plan --shape llama-2-7b --gpu a100-80 --memory 76G --json"
     })
 final class PlanCommand implements Runnable {
+  private static final List<String> HEAD =
+      List.of(
+          "cache",
+          "context",
+          "bytes/sequence",
+          "fit",
+          "batch",
+          "gemm ms",
+          "attend ms",
+          "flush ms",
+          "step ms",
+          "tokens/s");
+
   private static final String MOST = "max";
   private static final int MAX_CONTEXT = 1 << 24;
   private static final String UNITS = "KMG";
@@ -103,7 +118,13 @@ final class PlanCommand implements Runnable {
             : number("--memory", memory, 1, device.memoryBytes());
     CapacityPlanner planner = planner(model, device, bytes);
     PrintWriter out = spec.commandLine().getOut();
-    if (!json) {
+    List<Row> rows =
+        tokens.stream()
+            .flatMap(context -> kinds.stream().map(kind -> row(planner, kind, context, sequences)))
+            .toList();
+    if (json) {
+      rows.forEach(row -> out.println(Json.line(row.json())));
+    } else {
       out.printf(
           "%s on %s: weights %s, left for the cache %s; times %s%n%n",
           model.name(),
@@ -111,65 +132,78 @@ final class PlanCommand implements Runnable {
           Text.bytes(model.weightBytes()),
           Text.bytes(planner.cacheBytes()),
           device.isMeasured() ? "from rates measured on this GPU" : "scaled from an H100");
-      out.printf(
-          "%-8s %8s %16s %6s %6s %9s %9s %9s %9s %10s%n",
-          "cache",
-          "context",
-          "bytes/sequence",
-          "fit",
-          "batch",
-          "gemm ms",
-          "attend ms",
-          "flush ms",
-          "step ms",
-          "tokens/s");
-    }
-    for (int context : tokens) {
-      for (KvPreset kind : kinds) {
-        row(out, planner, kind, context, sequences);
-      }
+      out.print(Text.table(Stream.concat(Stream.of(HEAD), rows.stream().map(Row::cells)).toList()));
     }
     out.flush();
   }
 
-  private void row(
-      PrintWriter out, CapacityPlanner planner, KvPreset kind, int context, int wanted) {
+  private static Row row(CapacityPlanner planner, KvPreset kind, int context, int wanted) {
     KvSettings settings = KvSettings.of(kind, null, null, null, null);
     CapacityPlanner.Format format =
         (count, tokens) -> settings.spec(count, tokens, KvSettings.FIRST_SINK_LAYER);
     int fit = planner.sequencesThatFit(format, context);
-    int rows = wanted == 0 ? fit : Math.min(wanted, fit);
-    StepTime time = planner.stepTime(format, Math.max(1, rows), context);
-    long each = planner.requiredBytes(format, 1, context);
-    double rate = rows / time.total();
-    if (json) {
+    int batch = wanted == 0 ? fit : Math.min(wanted, fit);
+    return new Row(
+        kind,
+        context,
+        planner.requiredBytes(format, 1, context),
+        fit,
+        batch,
+        planner.stepTime(format, Math.max(1, batch), context));
+  }
+
+  /** One cache at one context. */
+  private record Row(
+      KvPreset kind, int context, long bytesPerSequence, int fit, int batch, StepTime time) {
+
+    double tokensPerSecond() {
+      return batch / time.total();
+    }
+
+    Map<String, Object> json() {
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("kv", kind.toString());
       line.put("context", context);
-      line.put("bytesPerSequence", each);
+      line.put("bytesPerSequence", bytesPerSequence);
       line.put("fit", fit);
-      line.put("batch", rows);
+      line.put("batch", batch);
       line.put("gemmSeconds", time.gemm());
       line.put("attentionSeconds", time.attention());
       line.put("flushSeconds", time.flush());
       line.put("stepSeconds", time.total());
-      line.put("tokensPerSecond", Json.round(rate, 1));
-      out.println(Json.line(line));
-    } else if (rows == 0) {
-      out.printf("%-8s %8d %,16d %6d  does not fit%n", kind, context, each, fit);
-    } else {
-      out.printf(
-          "%-8s %8d %,16d %6d %6d %9.2f %9.2f %9.2f %9.2f %,10.0f%n",
-          kind,
-          context,
-          each,
-          fit,
-          rows,
-          1e3 * time.gemm(),
-          1e3 * time.attention(),
-          1e3 * time.flush(),
-          1e3 * time.total(),
-          rate);
+      line.put("tokensPerSecond", Json.round(tokensPerSecond(), 1));
+      return line;
+    }
+
+    List<String> cells() {
+      String size = String.format(Locale.ROOT, "%,d", bytesPerSequence);
+      return batch == 0
+          ? List.of(
+              kind.toString(),
+              Integer.toString(context),
+              size,
+              Integer.toString(fit),
+              "does not fit",
+              "",
+              "",
+              "",
+              "",
+              "")
+          : List.of(
+              kind.toString(),
+              Integer.toString(context),
+              size,
+              Integer.toString(fit),
+              Integer.toString(batch),
+              milliseconds(time.gemm()),
+              milliseconds(time.attention()),
+              milliseconds(time.flush()),
+              milliseconds(time.total()),
+              String.format(Locale.ROOT, "%,.0f", tokensPerSecond()));
+    }
+
+    private static String milliseconds(double seconds) {
+      return String.format(Locale.ROOT, "%.2f", 1e3 * seconds);
     }
   }
 

@@ -10,7 +10,7 @@ import org.sinkq.ModelShape;
 
 /** Sizes a cache for a GPU and predicts its decode steps. */
 public final class CapacityPlanner {
-  /** Upper end of the search for the number of sequences. */
+  /** Most sequences that a plan counts. */
   private static final int MOST_SEQUENCES = 1 << 16;
 
   /**
@@ -87,18 +87,13 @@ public final class CapacityPlanner {
     return AttentionBackends.requiredBytes(BackendConfig.of(model.attention(), spec), engine);
   }
 
-  /** Most sequences of {@code contextTokens} tokens that fit beside the weights; 0 if none does. */
+  /**
+   * Most sequences of {@code contextTokens} tokens that fit beside the weights; 0 if none does.
+   * Every sequence takes as many bytes as the first.
+   */
   public int sequencesThatFit(Format format, int contextTokens) {
-    int fits = 0;
-    int step = MOST_SEQUENCES;
-    while (step > 0) {
-      if (fits + step <= MOST_SEQUENCES
-          && requiredBytes(format, fits + step, contextTokens) <= cacheBytes()) {
-        fits += step;
-      }
-      step /= 2;
-    }
-    return fits;
+    long fits = cacheBytes() / requiredBytes(format, 1, contextTokens);
+    return (int) Math.min(fits, MOST_SEQUENCES);
   }
 
   /**
@@ -118,11 +113,16 @@ public final class CapacityPlanner {
   private double attendSeconds(Format format, int sequences, int contextTokens) {
     ModelShape shape = model.attention();
     KvCacheSpec spec = format.spec(1, contextTokens);
-    int seen =
-        shape.slidingWindow() > 0 ? Math.min(contextTokens, shape.slidingWindow()) : contextTokens;
-    // Half a page, on average, is in the window beyond the tokens that always are.
-    double dense = Math.min(seen, spec.windowTokens() + spec.pageTokens() / 2.0);
-    double pages = (seen - dense) / spec.pageTokens();
+    // Means over the layers. Half a page is in the window beyond the tokens that always are.
+    double dense = 0;
+    double pages = 0;
+    for (int layer = 0; layer < shape.numLayers(); layer++) {
+      int window = shape.slidingWindow(layer);
+      int seen = window > 0 ? Math.min(contextTokens, window) : contextTokens;
+      double exact = Math.min(seen, spec.windowTokens() + spec.pageTokens() / 2.0);
+      dense += exact / shape.numLayers();
+      pages += (seen - exact) / spec.pageTokens() / shape.numLayers();
+    }
     double bytes =
         sequences * (pages * pageBytes(format, spec) + dense * shape.fp16BytesPerToken());
     double fixed = shape.numLayers() * (ATTEND_SECONDS + APPEND_SECONDS);
