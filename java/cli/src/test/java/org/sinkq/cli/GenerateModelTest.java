@@ -59,14 +59,14 @@ final class GenerateModelTest {
 
   @Test
   void theSummaryIsOneLineOnStderr() {
-    Cli run = generate("--max-tokens=4", PROMPT);
+    Cli run = generate("--engine=cpu", "--max-tokens=4", PROMPT);
     assertEquals(0, run.code(), run.err());
     assertTrue(
         run.err()
             .matches(
                 "4 tokens at .* tokens/s, prompt \\d+ tokens; cache .* MiB, fp16 would take .* KiB:"
                     + " ratio .* \\(6\\.\\d\\d at 32K tokens\\); 0 sink tokens held; engine cpu"
-                    + " \\(.*\\), (the best engine here|passed over cuda: .*)\\R"),
+                    + " \\(.*\\), asked for by name\\R"),
         run.err());
   }
 
