@@ -14,6 +14,17 @@ final class HostingExample {
     int[] forward(AttentionPlan plan, int[] tokens);
   }
 
+  /** What a model on a GPU calls in a layer: its fp16 rows stay where its own kernels put them. */
+  static void attend(
+      AttentionPlan plan, int layer, ModelShape s, int rows, long q, long k, long v, long out) {
+    plan.run(
+        layer,
+        TensorView.ofDevice(q, DType.F16, rows, s.numQoHeads(), s.headDim()),
+        TensorView.ofDevice(k, DType.F16, rows, s.numKvHeads(), s.headDim()),
+        TensorView.ofDevice(v, DType.F16, rows, s.numKvHeads(), s.headDim()),
+        TensorView.ofDevice(out, DType.F16, rows, s.numQoHeads(), s.headDim()));
+  }
+
   /** What a user asked for. */
   static final class Request {
     final List<Integer> text; // prompt and answer so far

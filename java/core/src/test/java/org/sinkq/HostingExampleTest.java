@@ -192,6 +192,20 @@ class HostingExampleTest {
   }
 
   @Test
+  void rowsOnADeviceReachTheEngineAsAddresses() {
+    try (AttentionBackend backend = open(1, 64);
+        KvSequence sequence = backend.newSequence();
+        AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, 3))) {
+      InvalidArgumentException e =
+          assertThrows(
+              InvalidArgumentException.class,
+              () -> HostingExample.attend(plan, 0, SHAPE, 3, 4096, 8192, 12288, 16384));
+      assertEquals(
+          "q has devicePointer=4096, expected host memory for the cpu engine", e.getMessage());
+    }
+  }
+
+  @Test
   void theGuideShowsIt() throws IOException {
     String source = Files.readString(Path.of("src/test/java/org/sinkq/HostingExample.java"));
     String shown = source.substring(source.indexOf("final class HostingExample")).strip();

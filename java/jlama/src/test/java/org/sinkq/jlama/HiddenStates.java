@@ -47,12 +47,20 @@ final class HiddenStates {
     return values;
   }
 
-  /** Relative errors {@code |a - b| / |b|} (L2) of the rows. */
-  record RelativeError(double mean, double worst) {}
+  /**
+   * Relative errors {@code |a - b| / |b|} (L2).
+   *
+   * @param overall of all rows as one vector
+   * @param mean of the rows' own errors
+   * @param worst of the rows' own errors
+   */
+  record RelativeError(double overall, double mean, double worst) {}
 
   static RelativeError error(float[][] a, float[][] b) {
     double worst = 0;
     double sum = 0;
+    double differences = 0;
+    double norms = 0;
     for (int r = 0; r < a.length; r++) {
       double difference = 0;
       double norm = 0;
@@ -63,7 +71,9 @@ final class HiddenStates {
       double error = Math.sqrt(difference / norm);
       worst = Math.max(worst, error);
       sum += error;
+      differences += difference;
+      norms += norm;
     }
-    return new RelativeError(sum / a.length, worst);
+    return new RelativeError(Math.sqrt(differences / norms), sum / a.length, worst);
   }
 }
