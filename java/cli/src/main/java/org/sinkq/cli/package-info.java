@@ -2,14 +2,14 @@
  * The {@code sinkq} command.
  *
  * <pre>
- *   Main ──► Sinkq (picocli) ──► generate │ eval │ analyze │ replay │ doctor │ models │ completion
- *              │                    │        │      │         │        │        │
- *   Environment: variables,         │        │      │         │        │        └─► cli.models   fetch, verify
- *   properties, terminals           │        │      │         │        └─► AttentionBackends.probe
- *                                   │        │      │         └─► cli.replay    one layer from a trace
- *                                   │        │      └─► cli.analyze ──┐  keys and sinks
- *                                   │        └─► cli.eval ────────────┴─► cli.report   one HTML file
- *                                   └─► org.sinkq.llm   a whole model
+ *   Main ──► Sinkq (picocli) ──┬─► generate   org.sinkq.llm      a whole model
+ *              │               ├─► eval       cli.eval ──────┐   what caches do to predictions
+ *   Environment: variables,    ├─► analyze    cli.analyze ───┴─► cli.report   one HTML file
+ *   properties, terminals      ├─► replay     cli.replay         one layer from a trace
+ *                              ├─► plan       cli.plan           what fits on a GPU, and how fast
+ *                              ├─► doctor     AttentionBackends.probe
+ *                              ├─► models     cli.models         fetch, verify, convert
+ *                              └─► completion
  *
  *   stdout  results: text, tables, or with --json machine-readable lines only
  *   stderr  progress, and on failure one line {@code sinkq: name=value, expected ...}
