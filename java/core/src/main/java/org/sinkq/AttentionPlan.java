@@ -1,11 +1,11 @@
 package org.sinkq;
 
 /**
- * One step over all layers. Run every layer once, then commit; closing without a commit rolls the
- * step back as if it had never been planned.
+ * One step over all layers. Run or append every layer once, then commit; closing without a commit
+ * rolls the step back as if it had never been planned.
  *
- * <p>Not thread-safe: one thread drives a plan. A plan whose {@code run} failed is rolled back and
- * can only be closed.
+ * <p>Not thread-safe: one thread drives a plan. A plan whose {@code run} or {@code append} failed
+ * is rolled back and can only be closed.
  */
 public interface AttentionPlan extends AutoCloseable {
   /**
@@ -24,9 +24,22 @@ public interface AttentionPlan extends AutoCloseable {
   void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out);
 
   /**
+   * Takes the step's keys and values of one layer into the cache without attending: for rows that
+   * were computed elsewhere, as by a prefill in another process. The cache is afterwards, bit for
+   * bit, as {@link #run} would have left it; a step may run some layers and append others.
+   *
+   * @param layer each layer once, run or appended, in any order
+   * @param k [tokens, numKvHeads, headDim] after RoPE
+   * @param v [tokens, numKvHeads, headDim]
+   * @throws InvalidArgumentException as {@link #run} does
+   */
+  void append(int layer, TensorView k, TensorView v);
+
+  /**
    * Makes the step permanent: lengths advance by the rows of the step.
    *
-   * @throws InvalidArgumentException if a layer has not been run; the plan stays open
+   * @throws InvalidArgumentException if a layer has been neither run nor appended; the plan stays
+   *     open
    */
   void commit();
 

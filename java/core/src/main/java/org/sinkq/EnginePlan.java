@@ -34,10 +34,22 @@ final class EnginePlan implements AttentionPlan {
   public void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     requireOpen();
     checks.check(layer, q, k, v, out);
+    onEngine(layer, () -> engineStep.run(layer, q, k, v, out));
+  }
+
+  @Override
+  public void append(int layer, TensorView k, TensorView v) {
+    requireOpen();
+    checks.check(layer, k, v);
+    onEngine(layer, () -> engineStep.append(layer, k, v));
+  }
+
+  /** Does a layer's work; an error ends the step. */
+  private void onEngine(int layer, Runnable work) {
     boolean finished = false;
     backend.engineLock.lock();
     try {
-      engineStep.run(layer, q, k, v, out);
+      work.run();
       finished = true;
     } finally {
       backend.engineLock.unlock();

@@ -23,20 +23,35 @@ final class OperandChecks {
     this.step = step;
   }
 
+  /** Operands of a layer that is run. */
   void check(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
+    checkLayer(layer);
+    checkShape("q", q, shape.numQoHeads());
+    checkRows(k, v);
+    checkShape("out", out, shape.numQoHeads());
+    require(
+        out.isDevice() || !out.segment().isReadOnly(),
+        "out=read-only memory, expected memory that can be written");
+  }
+
+  /** Operands of a layer that is appended. */
+  void check(int layer, TensorView k, TensorView v) {
+    checkLayer(layer);
+    checkRows(k, v);
+  }
+
+  private void checkLayer(int layer) {
     require(
         layer >= 0 && layer < shape.numLayers(),
         "layer=%d, expected 0 to %d",
         layer,
         shape.numLayers() - 1);
     require(!done.get(layer), "layer=%d, expected one that this %s has not run yet", layer, step);
-    checkShape("q", q, shape.numQoHeads());
+  }
+
+  private void checkRows(TensorView k, TensorView v) {
     checkShape("k", k, shape.numKvHeads());
     checkShape("v", v, shape.numKvHeads());
-    checkShape("out", out, shape.numQoHeads());
-    require(
-        out.isDevice() || !out.segment().isReadOnly(),
-        "out=read-only memory, expected memory that can be written");
   }
 
   private void checkShape(String name, TensorView tensor, int heads) {

@@ -8,6 +8,7 @@
  *                                              │
  *        plan(AttentionMetadata) ─► AttentionPlan       reserves pages, or throws and reserves none
  *             run(layer, q, k, v, out)  for each layer  appends, attends, flushes
+ *             append(layer, k, v)       or, instead     rows computed elsewhere: without attention
  *             commit()                                  lengths advance; close() without it rolls back
  * </pre>
  *

@@ -83,6 +83,11 @@ class EngineBackendTest {
             }
 
             @Override
+            public void append(int layer, TensorView k, TensorView v) {
+              call(() -> step[0].append(layer, k, v));
+            }
+
+            @Override
             public void commit() {
               call(step[0]::commit);
             }

@@ -66,10 +66,27 @@ final class CpuStep implements EngineStep {
     check("v", v);
     check("out", out);
     CpuLayer layer = engine.layer(layerIndex);
+    append(layer, k, v);
+    engine.attention.run(layer, schedule, this, q, out, engine.workers);
+    flush(layer);
+  }
+
+  @Override
+  public void append(int layerIndex, TensorView k, TensorView v) {
+    check("k", k);
+    check("v", v);
+    CpuLayer layer = engine.layer(layerIndex);
+    append(layer, k, v);
+    flush(layer);
+  }
+
+  private void append(CpuLayer layer, TensorView k, TensorView v) {
     engine.workers.run(
         sequences.size() * heads,
         (task, worker) -> append(layer, task / heads, task % heads, k, v));
-    engine.attention.run(layer, schedule, this, q, out, engine.workers);
+  }
+
+  private void flush(CpuLayer layer) {
     if (flushes) {
       engine.workers.run(
           sequences.size() * heads, (task, worker) -> flush(layer, task / heads, task % heads));

@@ -12,6 +12,14 @@ public interface EngineStep {
    */
   void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out);
 
+  /**
+   * Appends and flushes one layer: leaves the bytes that {@link #run} leaves. Shapes have been
+   * checked.
+   *
+   * @throws org.sinkq.InvalidArgumentException as {@link #run} does
+   */
+  void append(int layer, TensorView k, TensorView v);
+
   /** Moves what the step kept aside into the window. Cannot fail. */
   void commit();
 

@@ -5,7 +5,7 @@
  *   EngineProvider   found by ServiceLoader: name, priority, probe, footprint
  *        │ open(CacheMemory: geometry, pages, sequence slots, masks)
  *        ▼
- *   Engine           begin(StepPlan) ─► EngineStep   run(layer, q, k, v, out) ... commit | rollback
+ *   Engine           begin(StepPlan) ─► EngineStep   run(layer, q, k, v, out) or append(layer, k, v) ... commit | rollback
  *                    copyRows, reopen                 fork, truncate
  *                    readPage, readWindowRow, ...     canonical order, for tests and tools
  * </pre>

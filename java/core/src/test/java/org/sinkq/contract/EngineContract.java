@@ -19,6 +19,14 @@ public abstract class EngineContract {
   }
 
   @Nested
+  class Append extends AppendContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
   class Attention extends AttentionContract {
     @Override
     protected String engine() {

@@ -147,20 +147,35 @@ public final class Lockstep implements AutoCloseable {
       TensorView v = data.values(tokens, shape.numKvHeads(), dim);
       TensorView out = data.results(tokens, shape.numQoHeads(), dim);
       plan.run(layer, q, k, v, out);
+      take(layer, k, v);
       int first = 0;
       for (int s = 0; s < rows.length; s++) {
-        for (int i = 0; i < rows[s]; i++) {
-          for (int h = 0; h < shape.numKvHeads(); h++) {
-            next.get(s)
-                .append(layer, h, Tensors.read(k, first + i, h), Tensors.read(v, first + i, h));
-          }
-        }
         for (int i : checkedRows(rows[s])) {
           compare(next.get(s), layer, i, first + i, q, out);
         }
         first += rows[s];
       }
       return out;
+    }
+
+    /** Appends fresh random rows to one layer, without attention. */
+    public void append(int layer) {
+      int tokens = Arrays.stream(rows).sum();
+      TensorView k = data.keys(tokens, shape.numKvHeads(), shape.headDim());
+      TensorView v = data.values(tokens, shape.numKvHeads(), shape.headDim());
+      plan.append(layer, k, v);
+      take(layer, k, v);
+    }
+
+    private void take(int layer, TensorView k, TensorView v) {
+      int token = 0;
+      for (int s = 0; s < rows.length; s++) {
+        for (int i = 0; i < rows[s]; i++, token++) {
+          for (int h = 0; h < shape.numKvHeads(); h++) {
+            next.get(s).append(layer, h, Tensors.read(k, token, h), Tensors.read(v, token, h));
+          }
+        }
+      }
     }
 
     private int[] checkedRows(int count) {

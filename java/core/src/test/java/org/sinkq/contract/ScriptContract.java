@@ -45,6 +45,8 @@ public abstract class ScriptContract {
   public enum Kind {
     /** A committed step of one to three sequences. */
     STEP,
+    /** Such a step of which some layers are appended instead of run. */
+    APPEND,
     /** A decode step of all sequences. */
     DECODE,
     /** A step that is closed after some of its layers. */
@@ -73,6 +75,7 @@ public abstract class ScriptContract {
     Arbitrary<Kind> kinds =
         Arbitraries.frequency(
             Tuple.of(6, Kind.STEP),
+            Tuple.of(2, Kind.APPEND),
             Tuple.of(3, Kind.DECODE),
             Tuple.of(2, Kind.ROLLBACK),
             Tuple.of(1, Kind.BAD),
@@ -176,6 +179,7 @@ public abstract class ScriptContract {
     try {
       switch (op.kind) {
         case STEP -> step(lockstep, some(pairs, op), op, LAYERS, true);
+        case APPEND -> append(lockstep, some(pairs, op), op);
         case DECODE -> step(lockstep, pairs, new Op(op.kind, 0, 0), LAYERS, true);
         case ROLLBACK -> {
           step(lockstep, some(pairs, op), op, op.b % (LAYERS + 1), false);
@@ -210,14 +214,32 @@ public abstract class ScriptContract {
   }
 
   /** Rows from the numbers of the operation: now and then a prompt, else a few. */
-  private static void step(
-      Lockstep lockstep, List<Lockstep.Pair> pairs, Op op, int layers, boolean commit) {
-    int[] rows = new int[pairs.size()];
-    for (int i = 0; i < rows.length; i++) {
+  private static int[] rows(int sequences, Op op) {
+    int[] rows = new int[sequences];
+    for (int i = 0; i < sequences; i++) {
       int n = op.a / 3 + i * op.b;
       rows[i] = 1 + (n % 3 == 0 ? n % 5 : n % 100);
     }
-    try (Lockstep.OpenStep step = lockstep.begin(pairs, rows)) {
+    return rows;
+  }
+
+  private static void append(Lockstep lockstep, List<Lockstep.Pair> pairs, Op op) {
+    try (Lockstep.OpenStep step = lockstep.begin(pairs, rows(pairs.size(), op))) {
+      for (int layer = 0; layer < LAYERS; layer++) {
+        if ((op.b + layer) % 3 == 0) {
+          step.run(layer);
+        } else {
+          step.append(layer);
+        }
+      }
+      step.commit();
+    }
+    pairs.forEach(pair -> StateCheck.verify(lockstep.backend(), pair));
+  }
+
+  private static void step(
+      Lockstep lockstep, List<Lockstep.Pair> pairs, Op op, int layers, boolean commit) {
+    try (Lockstep.OpenStep step = lockstep.begin(pairs, rows(pairs.size(), op))) {
       for (int layer = 0; layer < layers; layer++) {
         step.run(layer);
       }

@@ -3,7 +3,7 @@
  * suite.
  *
  * <pre>
- *   EngineContract        bits, attention, batches, sequences, failures, stats      subclassed once per engine
+ *   EngineContract        bits, attention, appending, batches, sequences, ...        subclassed once per engine
  *   ScriptContract        random scripts of all operations                          subclassed once per engine
  *
  *   Data ──tensors──► Lockstep ──same calls──► backend under test ──┐

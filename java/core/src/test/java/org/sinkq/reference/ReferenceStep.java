@@ -28,15 +28,29 @@ final class ReferenceStep implements EngineStep {
 
   @Override
   public void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
+    List<Share> ofLayer = appendAll(layer, k, v);
+    ofLayer.forEach(share -> attend(share, q, out));
+    flushAll(ofLayer);
+  }
+
+  @Override
+  public void append(int layer, TensorView k, TensorView v) {
+    flushAll(appendAll(layer, k, v));
+  }
+
+  private void flushAll(List<Share> ofLayer) {
+    ofLayer.forEach(this::flush);
+    shares.addAll(ofLayer);
+  }
+
+  private List<Share> appendAll(int layer, TensorView k, TensorView v) {
     List<Share> ofLayer = new ArrayList<>();
     for (SequenceStep step : plan.sequences()) {
       for (int h = 0; h < engine.geometry.shape().numKvHeads(); h++) {
         ofLayer.add(append(layer, h, step, k, v));
       }
     }
-    ofLayer.forEach(share -> attend(share, q, out));
-    ofLayer.forEach(this::flush);
-    shares.addAll(ofLayer);
+    return ofLayer;
   }
 
   private Share append(int layer, int head, SequenceStep step, TensorView k, TensorView v) {

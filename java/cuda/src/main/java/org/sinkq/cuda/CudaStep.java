@@ -31,7 +31,7 @@ final class CudaStep implements EngineStep {
   private final DeviceBuffers.Mirrored plan;
   private final DeviceBuffers.Mirrored back;
   private final StagedBlocks staged;
-  private int layersRun;
+  private int layersDone;
 
   CudaStep(CudaEngine engine, StepPlan step) {
     this.engine = engine;
@@ -125,9 +125,29 @@ final class CudaStep implements EngineStep {
   @Override
   public void run(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     engine.guarded(() -> queue(layer, q, k, v, out));
-    layersRun++;
-    boolean last = layersRun == engine.layouts.length;
     boolean onHost = !q.isDevice() || !k.isDevice() || !v.isDevice() || !out.isDevice();
+    await(layer, k, v, onHost);
+    engine.staging.deliver(q, k, v, out);
+  }
+
+  @Override
+  public void append(int layer, TensorView k, TensorView v) {
+    engine.guarded(
+        () -> {
+          engine.staging.bind(bind(layer), k, v);
+          append(layer);
+          flush(layer);
+        });
+    await(layer, k, v, !k.isDevice() || !v.isDevice());
+  }
+
+  /**
+   * Waits where the host has to: after the last layer, and before it reads or reuses the memory
+   * through which host tensors pass.
+   */
+  private void await(int layer, TensorView k, TensorView v, boolean onHost) {
+    layersDone++;
+    boolean last = layersDone == engine.layouts.length;
     if (last || onHost) {
       long errorBytes = (long) engine.layouts.length * Long.BYTES;
       engine.guarded(
@@ -139,7 +159,6 @@ final class CudaStep implements EngineStep {
             device.synchronize(engine.stream);
           });
       refuseBadElement(layer, k, v);
-      engine.staging.deliver(q, k, v, out);
     }
   }
 

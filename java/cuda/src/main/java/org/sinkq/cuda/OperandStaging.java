@@ -32,8 +32,24 @@ final class OperandStaging {
 
   /** Sends the inputs and tells the kernels where everything is. */
   void bind(LaunchParameters parameters, TensorView q, TensorView k, TensorView v, TensorView out) {
+    reserve(q, k, v, out);
+    long at = bind(parameters, Operand.Q, q, 0);
+    at = bind(parameters, Operand.K, k, at);
+    at = bind(parameters, Operand.V, v, at);
+    send(at);
+    place(parameters, Operand.OUT, out, at);
+  }
+
+  /** The same for rows that nothing attends to. */
+  void bind(LaunchParameters parameters, TensorView k, TensorView v) {
+    reserve(k, v);
+    long at = bind(parameters, Operand.K, k, 0);
+    send(bind(parameters, Operand.V, v, at));
+  }
+
+  private void reserve(TensorView... operands) {
     long needed = 0;
-    for (TensorView x : new TensorView[] {q, k, v, out}) {
+    for (TensorView x : operands) {
       needed += x.isDevice() ? 0 : bytes(x);
     }
     if (needed > 0 && (buffer == null || buffer.bytes() < needed)) {
@@ -43,13 +59,12 @@ final class OperandStaging {
       }
       buffer = buffers.mirrored(needed);
     }
-    long at = bind(parameters, Operand.Q, q, 0);
-    at = bind(parameters, Operand.K, k, at);
-    at = bind(parameters, Operand.V, v, at);
-    if (at > 0) {
-      device.copyToDevice(buffer.device(), buffer.host().asSlice(0, at), stream);
+  }
+
+  private void send(long bytes) {
+    if (bytes > 0) {
+      device.copyToDevice(buffer.device(), buffer.host().asSlice(0, bytes), stream);
     }
-    place(parameters, Operand.OUT, out, at);
   }
 
   private long bind(LaunchParameters parameters, Operand operand, TensorView x, long at) {

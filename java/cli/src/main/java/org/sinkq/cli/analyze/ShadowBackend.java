@@ -112,6 +112,12 @@ final class ShadowBackend implements AttentionBackend {
     }
 
     @Override
+    public void append(int layer, TensorView k, TensorView v) {
+      plans.forEach(plan -> plan.append(layer, k, v));
+      survey.keys(layer, k);
+    }
+
+    @Override
     public void commit() {
       plans.forEach(AttentionPlan::commit);
       survey.end(rows, shadowSequences.getFirst());

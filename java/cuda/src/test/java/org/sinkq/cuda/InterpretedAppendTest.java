@@ -1,0 +1,140 @@
+package org.sinkq.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.sinkq.AttentionBackend;
+import org.sinkq.AttentionMetadata;
+import org.sinkq.AttentionPlan;
+import org.sinkq.BackendConfig;
+import org.sinkq.DType;
+import org.sinkq.EngineAccess;
+import org.sinkq.InvalidArgumentException;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.KvSequence;
+import org.sinkq.ModelShape;
+import org.sinkq.TensorView;
+import org.sinkq.cuda.ptx.InterpretedDevice;
+import org.sinkq.engine.Engine;
+import org.sinkq.engine.PageImage;
+
+/** Rows that are appended: kernels that run, and tensors on the device. */
+class InterpretedAppendTest {
+  private static final int LAYERS = 2;
+  private static final int HEADS = 2;
+  private static final int DIM = 64;
+  private static final int ROWS = 90;
+  private static final int BYTES = ROWS * HEADS * DIM * Float.BYTES;
+
+  private final InterpretedDevice device = InterpretedDevice.ampere(5);
+
+  private AttentionBackend open() {
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .pageTokens(32)
+            .windowTokens(4)
+            .firstSinkLayer(0)
+            .capacityTokens(256)
+            .maxSequences(2)
+            .build();
+    return EngineAccess.open(
+        BackendConfig.of(ModelShape.of(LAYERS, 2 * HEADS, HEADS, DIM), spec),
+        new CudaEngineProvider(() -> device));
+  }
+
+  private static float[] rows() {
+    Random random = new Random(9);
+    float[] x = new float[ROWS * HEADS * DIM];
+    for (int i = 0; i < x.length; i++) {
+      x[i] = (float) random.nextGaussian();
+    }
+    return x;
+  }
+
+  private void upload(float[] x, long to) {
+    CudaDevice.Stream stream = device.createStream();
+    MemorySegment bytes = MemorySegment.ofArray(x);
+    device.copyToDevice(to, bytes, stream);
+    device.synchronize(stream);
+    device.destroy(stream);
+  }
+
+  private static void append(AttentionBackend backend, KvSequence sequence, TensorView kv) {
+    try (AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, ROWS))) {
+      for (int layer = 0; layer < LAYERS; layer++) {
+        plan.append(layer, kv, kv);
+      }
+      plan.commit();
+    }
+  }
+
+  @Test
+  void deviceAndHostRowsLeaveTheSameBytesAndNothingAttends() {
+    float[] x = rows();
+    long memory = device.allocate(BYTES);
+    upload(x, memory);
+    try (AttentionBackend backend = open()) {
+      KvSequence host = backend.newSequence();
+      KvSequence onDevice = backend.newSequence();
+      append(backend, host, TensorView.of(x, ROWS, HEADS, DIM));
+      append(backend, onDevice, TensorView.ofDevice(memory, DType.F32, ROWS, HEADS, DIM));
+      Engine engine = EngineAccess.engine(backend);
+      for (int layer = 0; layer < LAYERS; layer++) {
+        for (int head = 0; head < HEADS; head++) {
+          for (int p = 0; p < EngineAccess.state(host).pageCount(); p++) {
+            PageImage left = page(engine, layer, head, host, p);
+            PageImage right = page(engine, layer, head, onDevice, p);
+            assertArrayEquals(left.keyCodes(), right.keyCodes());
+            assertArrayEquals(left.valueCodes(), right.valueCodes());
+            assertArrayEquals(left.keys(), right.keys());
+            assertArrayEquals(left.values(), right.values());
+          }
+        }
+      }
+      List<String> work = device.log();
+      assertTrue(work.stream().anyMatch(w -> w.contains("append")), work::toString);
+      assertTrue(work.stream().anyMatch(w -> w.contains("pack")), work::toString);
+      assertTrue(
+          work.stream().noneMatch(w -> w.contains("attend") || w.contains("prefill")),
+          work::toString);
+    }
+    device.free(memory);
+  }
+
+  private static PageImage page(
+      Engine engine, int layer, int head, KvSequence sequence, int index) {
+    return engine.readPage(layer, head, EngineAccess.state(sequence).page(index));
+  }
+
+  @Test
+  void aBadElementOnTheDeviceIsNamedWithTheLastLayer() {
+    float[] x = rows();
+    x[(3 * HEADS + 1) * DIM + 6] = Float.POSITIVE_INFINITY;
+    long memory = device.allocate(BYTES);
+    upload(x, memory);
+    TensorView bad = TensorView.ofDevice(memory, DType.F32, ROWS, HEADS, DIM);
+    try (AttentionBackend backend = open();
+        KvSequence sequence = backend.newSequence()) {
+      AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, ROWS));
+      plan.append(1, bad, bad);
+      InvalidArgumentException e =
+          assertThrows(InvalidArgumentException.class, () -> plan.append(0, bad, bad));
+      assertEquals(
+          "key=Infinity at layer 0, head 1, position 3, channel 6, expected a finite number within"
+              + " the fp16 range",
+          e.getMessage());
+      assertEquals(0, sequence.length());
+      assertEquals(0, backend.stats().pages());
+      upload(rows(), memory);
+      append(backend, sequence, bad);
+      assertEquals(ROWS, sequence.length());
+    }
+    device.free(memory);
+  }
+}
