@@ -1,0 +1,207 @@
+// The columns of an item of attend, query rows times query heads of a group: their queries as operands,
+// and what a warp has summed for them so far.
+//
+// Queries are two fp16 parts, and products with a scale are rounded to fp16, so there is always a rest. With
+// 4 columns, each has two of B's: the rest is in the odd one, for weights too. With 8, a second product with
+// the rests adds to the same sums of the logits; weights have none.
+#pragma once
+#include "elements.cuh"
+#include "ptx.cuh"
+#include "units.cuh"
+
+namespace sinkq {
+
+constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
+
+template <int BITS, int D, int G, bool WIDE>
+struct Columns : Units<BITS, D, G> {
+  using S = PageShape<BITS, D, G>;
+  static constexpr int C = S::CHANNEL_TILES;
+  static constexpr int COLUMNS = WIDE ? 8 : 4;
+  static constexpr int OWN = WIDE ? 2 : 1;  // columns of a thread: 2 t + w, or t
+
+  using U = Units<BITS, D, G>;
+  using U::g;
+  using U::item;
+  using U::p;
+  using U::seq;
+  using U::t;
+
+  const bool odd = g & 1;
+  float twice_inverse_cap;  // 2 log2 e / soft cap
+  uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
+  uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
+  float factor[OWN];      // from q K^T to base-2 logits
+  int column_position[OWN];
+  float max_[OWN];
+  float sum[OWN];
+  float minimum_sum[OWN][S::GROUPS];
+  float out[OWN][C][2];  // channels g and g + 8 of a tile
+
+  __device__ Columns(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
+      : U(p, seq, item, shared), twice_inverse_cap(__fdividef(2 * 1.44269504f, p.soft_cap_log2)) {}
+
+  // Number of a thread's column within the item.
+  __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
+
+  // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet.
+  template <DType TYPE>
+  static __device__ __forceinline__ void load_query(const Params& p, uint32_t (&x)[C][4], int64_t at) {
+    int t = threadIdx.x % 4;
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) x[c][i] = load_bits<TYPE>(p.q.data, at + c * TILE + 2 * t + (i & 1) + 8 * (i >> 1));
+    }
+  }
+
+  // Loads the columns' queries.
+  static __device__ __forceinline__ void load_queries(const Params& p, const Item& item, uint32_t (&x)[C][4]) {
+    int g = threadIdx.x % 32 / 4;
+    int local = WIDE ? g : g / 2;
+    if (local >= item.columns) return;
+    int column = item.first_column + local;
+    int64_t at = (item.first_row + column / p.group) * p.q.token_stride +
+                 (item.head * p.group + column % p.group) * p.q.head_stride;
+    if (p.q.dtype == F32) {
+      load_query<F32>(p, x, at);
+    } else if (p.q.dtype == F16) {
+      load_query<F16>(p, x, at);
+    } else {
+      load_query<BF16>(p, x, at);
+    }
+  }
+
+  template <DType TYPE>
+  static __device__ __forceinline__ void convert(float (&x)[C][4], const uint32_t (&bits)[C][4]) {
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) x[c][i] = of_bits<TYPE>(bits[c][i]);
+    }
+  }
+
+  // Queries are normalized by a power of two to [0.5, 1) so that fp16 holds them.
+  __device__ __forceinline__ void begin(const uint32_t (&bits)[C][4]) {
+    float x[C][4];
+    if (p.q.dtype == F32) {
+      convert<F32>(x, bits);
+    } else if (p.q.dtype == F16) {
+      convert<F16>(x, bits);
+    } else {
+      convert<BF16>(x, bits);
+    }
+    float largest = 0;
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
+    }
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+    // 2^-(exponent + 1), within the normal range.
+    int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+    float normalize = __uint_as_float((253 - exponent) << 23);
+    float restore = __uint_as_float((exponent + 1) << 23);
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        float low = x[c][2 * i] * normalize;
+        float high = x[c][2 * i + 1] * normalize;
+        uint32_t halves = pack_halves(low, high);
+        float2 back = __half22float2(*reinterpret_cast<__half2*>(&halves));
+        q_high[c][i] = halves;
+        q_rest[c][i] = WIDE || odd ? pack_halves(low - back.x, high - back.y) : halves;
+      }
+    }
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      factor[w] = __shfl_sync(~0u, restore, own(w) * (WIDE ? 4 : 8)) * p.scale_log2;
+      column_position[w] = seq.length + (item.first_column + min(own(w), item.columns - 1)) / p.group;
+      max_[w] = -INFINITY;
+      sum[w] = 0;
+#pragma unroll
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[w][i] = 0;
+#pragma unroll
+      for (int c = 0; c < C; c++) out[w][c][0] = out[w][c][1] = 0;
+    }
+  }
+
+  // What an accumulator has for a thread's column in its upper (h = 0) or lower eight rows.
+  static __device__ __forceinline__ float of(const float (&d)[4], int w, int h) {
+    return WIDE ? d[2 * h + w] : d[2 * h] + d[2 * h + 1];
+  }
+
+  // Likewise where both columns of a pair have had the same operand.
+  static __device__ __forceinline__ float first_of(const float (&d)[4], int w, int h) {
+    return WIDE ? d[2 * h + w] : d[2 * h];
+  }
+
+  // Adds A times the queries.
+  __device__ __forceinline__ void times_query(float (&d)[4], uint4 a, int c) const {
+    mma(d, a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
+    if (WIDE) mma(d, a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
+  }
+
+  // What the product of a query and a scale loses in fp16, and the query's rest times the scale.
+  static __device__ __forceinline__ uint32_t rest_of(uint32_t high, uint32_t rest, uint32_t scale, uint32_t product) {
+    return fma2(rest, scale, fma2(high, scale, neg2(product)));
+  }
+
+  // A weight times a scale; in the odd column of a pair what that loses.
+  __device__ __forceinline__ uint32_t fold(uint32_t weight, uint32_t scale) const {
+    uint32_t product = mul2(weight, scale);
+    return !WIDE && odd ? fma2(weight, scale, neg2(product)) : product;
+  }
+
+  __device__ __forceinline__ float cap(float logit) const {
+    // c tanh(x / c), through tanh y = 1 - 2 / (e^2y + 1)
+    float y = exp2_fast(logit * twice_inverse_cap);
+    return p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
+  }
+
+  // Turns base-2 logits into weights; returns the factor for everything summed so far.
+  template <int TOKENS>
+  __device__ __forceinline__ float weigh(int w, float (&x)[TOKENS]) {
+    float top = max_[w];
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) top = fmaxf(top, x[i]);
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 16));
+    float safe = top == -INFINITY ? 0 : top;
+    float alpha = exp2_fast(max_[w] - safe);
+    max_[w] = top;
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) x[i] = exp2_fast(x[i] - safe);
+    return alpha;
+  }
+
+  // Weights of the tokens of 16 as an operand: its lower and upper eight.
+  template <int TOKENS>
+  static __device__ __forceinline__ uint32_t operand(const float (&x)[OWN][TOKENS], int i) {
+    return transpose(pack_halves(x[0][i], x[OWN - 1][i]));
+  }
+
+  // Folds a sum that began at zero into the running one of a channel tile.
+  __device__ __forceinline__ void add(int c, const float (&alpha)[OWN], const float (&o)[4], float unit) {
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) out[w][c][h] = fmaf(out[w][c][h], alpha[w], of(o, w, h) * unit);
+    }
+  }
+
+  template <int TOKENS>
+  __device__ __forceinline__ void cap_all(float (&x)[OWN][TOKENS]) const {
+    if (p.soft_cap_log2 == 0) return;
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+#pragma unroll
+      for (int i = 0; i < TOKENS; i++) x[w][i] = cap(x[w][i]);
+    }
+  }
+};
+
+}  // namespace sinkq
