@@ -76,6 +76,12 @@ final class AsyncOpsTest {
   }
 
   @Test
+  void mbarriersThatNeverComplete() {
+    String message = fails(BULK.replace("_, [%r2], 64;", "_, [%r2], 80;") + WAIT + READ, 2);
+    assertTrue(message.contains("kernel=test: no progress in 4000000 instructions"), message);
+  }
+
+  @Test
   void bulkCopiesAreAligned() {
     assertTrue(
         fails(BULK.replace("[%in], 64, [%r2]", "[%in+8], 48, [%r2]") + WAIT, 1)

@@ -11,24 +11,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class MatrixOpsTest {
   private static final long SEED = 21;
 
-  /** Each lane loads 16 words of its own and stores four results. */
   private static long[] run(String body, int[][] registers) {
-    long[] in = new long[32 * 16];
-    for (int lane = 0; lane < 32; lane++) {
-      for (int k = 0; k < registers.length; k++) {
-        in[lane * 16 + k] = registers[k][lane] & 0xffffffffL;
-      }
-    }
-    StringBuilder text =
-        new StringBuilder("mul.wide.u32 %rd0, %t, 128;\nadd.s64 %rd0, %in, %rd0;\n");
-    for (int k = 0; k < 16; k++) {
-      text.append("ld.global.u32 %%r%d, [%%rd0+%d];\n".formatted(k, 8 * k));
-    }
-    text.append(body).append("mul.wide.u32 %rd1, %t, 32;\nadd.s64 %rd1, %out, %rd1;\n");
-    for (int k = 0; k < 4; k++) {
-      text.append("st.global.u32 [%%rd1+%d], %%r%d;\n".formatted(8 * k, 20 + k));
-    }
-    return PtxLab.run(PtxLab.entry(text.toString()), PtxLab.Setup.of(32), in, 32 * 4);
+    PtxLab.Program program = PtxLab.lanes(body, registers);
+    return PtxLab.run(program.ptx(), program.setup(), program.in(), program.out());
   }
 
   /** Packs a matrix into registers: row and first column of each lane's pair in register j. */

@@ -6,8 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Locale;
 import org.sinkq.cuda.CudaDevice;
 
-/** Runs small PTX programs for the tests of this package. */
-final class PtxLab {
+/** Runs small PTX programs for tests, interpreted or on a real device. */
+public final class PtxLab {
   static final String HEADER = ".version 9.0\n.target sm_90a\n.address_size 64\n";
 
   private PtxLab() {}
@@ -37,6 +37,15 @@ final class PtxLab {
         + "\nret;\n}\n";
   }
 
+  /**
+   * A program and what it works on.
+   *
+   * @param ptx with an entry {@code test}, see {@link #entry}
+   * @param in 64-bit words
+   * @param out number of words that it writes
+   */
+  record Program(String ptx, Setup setup, long[] in, int out) {}
+
   /** What a run needs besides its text. */
   record Setup(int blocks, int threads, int dynamicShared, long seed) {
     static Setup of(int threads) {
@@ -50,16 +59,25 @@ final class PtxLab {
    * @param out number of words that it writes
    */
   static long[] run(String ptx, Setup setup, long[] in, int out) {
-    try (InterpretedDevice device = InterpretedDevice.hopper(setup.seed());
-        Arena arena = Arena.ofConfined()) {
-      CudaDevice.Stream stream = device.createStream();
+    try (InterpretedDevice device = InterpretedDevice.hopper(setup.seed())) {
+      return run(device, new Program(ptx, setup, in, out));
+    }
+  }
+
+  /** Runs a program on a device. */
+  static long[] run(CudaDevice device, Program program) {
+    Setup setup = program.setup;
+    long[] in = program.in;
+    int out = program.out;
+    CudaDevice.Stream stream = device.createStream();
+    try (Arena arena = Arena.ofConfined()) {
       long from = device.allocate(Math.max(in.length, 1) * 8L);
       long to = device.allocate(Math.max(out, 1) * 8L);
       if (in.length > 0) {
         device.copyToDevice(from, arena.allocateFrom(ValueLayout.JAVA_LONG, in), stream);
       }
       device.fill(to, (byte) 0, Math.max(out, 1) * 8L, stream);
-      CudaDevice.Function function = device.function(device.load(ptx), "test");
+      CudaDevice.Function function = device.function(device.load(program.ptx), "test");
       if (setup.dynamicShared() > 48 << 10) {
         device.allowDynamicShared(function, setup.dynamicShared());
       }
@@ -73,6 +91,10 @@ final class PtxLab {
           stream);
       MemorySegment result = arena.allocate(Math.max(out, 1) * 8L, 8);
       device.copyToHost(result, to, stream);
+      device.synchronize(stream);
+      device.free(from);
+      device.free(to);
+      device.destroy(stream);
       return result.toArray(ValueLayout.JAVA_LONG);
     }
   }
@@ -85,7 +107,12 @@ final class PtxLab {
    * @return the results' bits, zero-extended
    */
   static long[] each(String op, String types, long[][] rows) {
-    return sequence(op + " " + operands(types) + ";", types, rows);
+    return sequence(instruction(op, types), types, rows);
+  }
+
+  /** The text of one instruction on the operands that {@link #program} loads. */
+  static String instruction(String op, String types) {
+    return op + " " + operands(types) + ";";
   }
 
   private static String operands(String types) {
@@ -95,6 +122,12 @@ final class PtxLab {
 
   /** Like {@link #each} for code that names the operands itself. */
   static long[] sequence(String code, String types, long[][] rows) {
+    Program program = program(code, types, rows);
+    return run(program.ptx, program.setup, program.in, program.out);
+  }
+
+  /** The program that runs code on each row of operands. */
+  static Program program(String code, String types, long[][] rows) {
     String[] type = types.split(" ", -1);
     String[] names = {"%d", "%a", "%b", "%c", "%e"};
     StringBuilder body = new StringBuilder();
@@ -132,7 +165,32 @@ final class PtxLab {
       throw new IllegalArgumentException("rows=" + rows.length + ", expected a multiple of 256");
     }
     Setup setup = new Setup(rows.length / threads, threads, 0, 1);
-    return run(entry(body.toString()), setup, in, rows.length);
+    return new Program(entry(body.toString()), setup, in, rows.length);
+  }
+
+  /**
+   * The program in which each lane of a warp loads words of its own into %r0 to %r15, runs code,
+   * and stores %r20 to %r23.
+   *
+   * @param registers [at most 16][32 lanes]
+   */
+  static Program lanes(String code, int[][] registers) {
+    long[] in = new long[32 * 16];
+    for (int lane = 0; lane < 32; lane++) {
+      for (int k = 0; k < registers.length; k++) {
+        in[lane * 16 + k] = registers[k][lane] & 0xffffffffL;
+      }
+    }
+    StringBuilder text =
+        new StringBuilder("mul.wide.u32 %rd0, %t, 128;\nadd.s64 %rd0, %in, %rd0;\n");
+    for (int k = 0; k < 16; k++) {
+      text.append("ld.global.u32 %%r%d, [%%rd0+%d];\n".formatted(k, 8 * k));
+    }
+    text.append(code).append("mul.wide.u32 %rd1, %t, 32;\nadd.s64 %rd1, %out, %rd1;\n");
+    for (int k = 0; k < 4; k++) {
+      text.append("st.global.u32 [%%rd1+%d], %%r%d;\n".formatted(8 * k, 20 + k));
+    }
+    return new Program(entry(text.toString()), Setup.of(32), in, 32 * 4);
   }
 
   private static String bits(String type) {
