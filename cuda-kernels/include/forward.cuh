@@ -7,6 +7,7 @@
 namespace sinkq {
 
 constexpr int FORWARD_THREADS = 256;
+constexpr int CHOOSE_THREADS = 1024;
 
 struct Embed {
   const __half* table;  // [vocabulary, width]
@@ -52,6 +53,19 @@ struct Bias {
   int64_t width;
 };
 
+struct Choose {
+  const float* logits;  // [rows, vocabulary]
+  int* tokens;          // [rows]
+  int vocabulary;
+};
+
+struct Randomize {
+  __half* out;  // [count]
+  int64_t count;
+  uint64_t seed;
+  float scale;
+};
+
 __device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
   for (int i = 16; i > 0; i /= 2) x += __shfl_xor_sync(~0u, x, i);
@@ -60,7 +74,8 @@ __device__ __forceinline__ float warp_sum(float x) {
 
 // Grid (rows).
 __device__ inline void embed(const Embed& p) {
-  const __half* from = p.table + p.tokens[blockIdx.x] * p.width;
+  // A row without a token, see choose, is read as token 0.
+  const __half* from = p.table + max(p.tokens[blockIdx.x], 0) * p.width;
   for (int i = threadIdx.x; i < p.width; i += FORWARD_THREADS) {
     p.x[blockIdx.x * p.width + i] = __half2float(from[i]);
   }
@@ -134,6 +149,65 @@ __device__ inline void gate(const Gate& p) {
 // Grid (rows).
 __device__ inline void add_bias(const Bias& p) {
   for (int i = threadIdx.x; i < p.width; i += FORWARD_THREADS) p.x[blockIdx.x * p.width + i] += p.bias[i];
+}
+
+// Logits in their order as unsigned numbers. What the host's sampler refuses is above all others.
+__device__ __forceinline__ uint32_t logit_order(float x) {
+  if (!(x < __int_as_float(0x7f800000))) return ~0u;
+  uint32_t bits = __float_as_uint(x + 0.0f);  // No negative zero.
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+struct Choice {
+  uint32_t order;
+  int token;
+
+  __device__ __forceinline__ void take(uint32_t other_order, int other_token) {
+    if (other_order > order || (other_order == order && other_token < token)) {
+      order = other_order;
+      token = other_token;
+    }
+  }
+
+  __device__ __forceinline__ void take_lanes() {
+#pragma unroll
+    for (int i = 16; i > 0; i /= 2) {
+      uint32_t other = __shfl_xor_sync(~0u, order, i);
+      take(other, __shfl_xor_sync(~0u, token, i));
+    }
+  }
+};
+
+// The most probable token, the lowest of several. Grid (rows).
+__device__ inline void choose(const Choose& p) {
+  constexpr uint32_t RULED_OUT = 0x007fffff;  // logit_order of negative infinity
+  __shared__ Choice best[CHOOSE_THREADS / 32];
+  const float* logits = p.logits + int64_t{blockIdx.x} * p.vocabulary;
+  Choice mine{0, 0};
+#pragma unroll 8
+  for (int i = threadIdx.x; i < p.vocabulary; i += CHOOSE_THREADS) mine.take(logit_order(logits[i]), i);
+  mine.take_lanes();
+  if (threadIdx.x % 32 == 0) best[threadIdx.x / 32] = mine;
+  __syncthreads();
+  if (threadIdx.x >= 32) return;
+  mine = best[threadIdx.x];
+  mine.take_lanes();
+  if (threadIdx.x == 0) {
+    bool refused = mine.order == ~0u || mine.order <= RULED_OUT;
+    p.tokens[blockIdx.x] = refused ? -1 - mine.token : mine.token;
+  }
+}
+
+// Numbers that look random, evenly spread: the finalizer of MurmurHash3 over a counter. Any grid.
+__device__ inline void randomize(const Randomize& p) {
+  int64_t step = int64_t{gridDim.x} * FORWARD_THREADS;
+  for (int64_t i = int64_t{blockIdx.x} * FORWARD_THREADS + threadIdx.x; i < p.count; i += step) {
+    uint64_t h = p.seed + static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u;
+    h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdu;
+    h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53u;
+    int spread = static_cast<int>(h >> 40) - (1 << 23);
+    p.out[i] = __float2half_rn(static_cast<float>(spread) * (1.0f / (1 << 23)) * p.scale);
+  }
 }
 
 }  // namespace sinkq

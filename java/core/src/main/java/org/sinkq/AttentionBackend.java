@@ -63,9 +63,9 @@ public interface AttentionBackend extends AutoCloseable {
   BackendStats stats();
 
   /**
-   * Closes every sequence and frees the memory. Does nothing the second time.
+   * Closes every sequence and recording and frees the memory. Does nothing the second time.
    *
-   * @throws InvalidArgumentException if a plan or a graph is still open; nothing is closed
+   * @throws InvalidArgumentException if a plan is still open; nothing is closed
    */
   @Override
   void close();

@@ -46,7 +46,7 @@ final class EngineBackend implements AttentionBackend {
   final ReentrantLock lock = new ReentrantLock();
   final ReentrantLock engineLock = new ReentrantLock();
   private int openPlans;
-  private volatile int openGraphs;
+  private final Set<EngineDecodeGraph> graphs = ConcurrentHashMap.newKeySet();
   private long tokens;
   private boolean closed;
 
@@ -234,14 +234,13 @@ final class EngineBackend implements AttentionBackend {
   }
 
   @Override
-  @SuppressWarnings("NonAtomicVolatileUpdate") // Written under the engine's lock only.
   public DecodeGraph record(int batch, Consumer<RecordedStep> body) {
     require(batch > 0, "batch=%d, expected 1 or more", batch);
     engineLock.lock();
     try {
       require(!closed, "backend=closed, expected an open one");
-      DecodeGraph graph = new EngineDecodeGraph(this, batch, body);
-      openGraphs++;
+      EngineDecodeGraph graph = new EngineDecodeGraph(this, batch, body);
+      graphs.add(graph);
       return graph;
     } finally {
       engineLock.unlock();
@@ -266,20 +265,20 @@ final class EngineBackend implements AttentionBackend {
     commit(members, step);
   }
 
-  @SuppressWarnings("NonAtomicVolatileUpdate") // Written under the engine's lock only.
-  void close(EngineGraph graph) {
+  void close(EngineDecodeGraph graph) {
     engineLock.lock();
     try {
-      graph.close();
+      if (graphs.remove(graph)) {
+        graph.discard();
+      }
     } finally {
-      openGraphs--;
       engineLock.unlock();
     }
   }
 
   /** Lets the engine bring sink tables up to date; without recorded steps they always are. */
   void settle() {
-    if (openGraphs == 0) {
+    if (graphs.isEmpty()) {
       return;
     }
     engineLock.lock();
@@ -448,8 +447,9 @@ final class EngineBackend implements AttentionBackend {
         return;
       }
       require(openPlans == 0, "openPlans=%d, expected 0 when the backend is closed", openPlans);
-      require(openGraphs == 0, "openGraphs=%d, expected 0 when the backend is closed", openGraphs);
       closed = true;
+      graphs.forEach(EngineDecodeGraph::discard);
+      graphs.clear();
       List.copyOf(sequences).forEach(this::release);
       engine.close();
     } finally {

@@ -36,6 +36,11 @@ final class EngineDecodeGraph implements DecodeGraph {
           public long stream() {
             return step.stream();
           }
+
+          @Override
+          public long positions() {
+            return step.positions();
+          }
         });
     checks.requireAll("the end of a recording");
   }
@@ -75,7 +80,13 @@ final class EngineDecodeGraph implements DecodeGraph {
   public void close() {
     if (!closed) {
       closed = true;
-      backend.close(graph);
+      backend.close(this);
     }
+  }
+
+  /** Gives the recording up; the caller holds the engine's lock. */
+  void discard() {
+    closed = true;
+    graph.close();
   }
 }

@@ -19,4 +19,12 @@ public interface RecordedStep {
    * there between layers becomes part of the recording. 0 for a host engine.
    */
   long stream();
+
+  /**
+   * Device address of [batch] ints, brought up to date in each replay: the position of each row's
+   * token, which is the length that its sequence had before the step; 0 in rows without a sequence.
+   * Kernels that the host records can read them, as those for RoPE do. 0 for a host engine, whose
+   * callers know the lengths.
+   */
+  long positions();
 }

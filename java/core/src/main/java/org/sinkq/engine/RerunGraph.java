@@ -32,6 +32,11 @@ final class RerunGraph implements EngineGraph {
             public long stream() {
               return 0;
             }
+
+            @Override
+            public long positions() {
+              return 0;
+            }
           });
       done = true;
     } finally {

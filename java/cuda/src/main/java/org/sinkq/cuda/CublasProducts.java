@@ -16,7 +16,10 @@ import jcuda.jcublas.cublasStatus;
 import jcuda.runtime.cudaStream_t;
 import org.sinkq.DeviceException;
 
-/** Matrix products through JCublas, on the context that is bound to the calling thread. */
+/**
+ * Matrix products of one stream through JCublas, on the context that is bound to the calling
+ * thread.
+ */
 final class CublasProducts implements AutoCloseable {
   /** cudaDataType of fp16 and fp32. */
   private static final int HALF = 2;
@@ -24,9 +27,10 @@ final class CublasProducts implements AutoCloseable {
   private static final int FLOAT = 0;
 
   /** What cuBLAS recommends for Hopper; a workspace of its own lets products be captured. */
-  private static final long WORKSPACE_BYTES = 32L << 20;
+  static final long WORKSPACE_BYTES = 32L << 20;
 
   private final cublasHandle handle = new cublasHandle();
+  private final long workspace;
   private final LongFunction<Pointer> pointers;
   private final Pointer one;
   private final Pointer zero;
@@ -34,14 +38,18 @@ final class CublasProducts implements AutoCloseable {
   /**
    * Loads cuBLAS.
    *
-   * @param workspace device memory of {@link #workspaceBytes}
+   * @param stream of all products
+   * @param workspace device memory of {@link #WORKSPACE_BYTES}; nobody else uses it
    * @param pointers makes JCuda's pointers of addresses
    * @throws DeviceException if the library is missing, saying where it was looked for
    */
-  CublasProducts(long workspace, LongFunction<Pointer> pointers) {
+  CublasProducts(CUstream stream, long workspace, LongFunction<Pointer> pointers) {
+    this.workspace = workspace;
     this.pointers = pointers;
     JCublas2.setExceptionsEnabled(false);
     check(JCublas2.cublasCreate(handle), "creating a cuBLAS handle");
+    // In this order: choosing a stream takes the workspace away.
+    check(JCublas2.cublasSetStream(handle, new cudaStream_t(stream)), "choosing a stream");
     check(
         JCublas2.cublasSetWorkspace(handle, pointers.apply(workspace), WORKSPACE_BYTES),
         "giving cuBLAS its workspace");
@@ -52,8 +60,9 @@ final class CublasProducts implements AutoCloseable {
     zero = pointers.apply(factors.address() + Float.BYTES);
   }
 
-  static long workspaceBytes() {
-    return WORKSPACE_BYTES;
+  /** Address of the workspace. */
+  long workspace() {
+    return workspace;
   }
 
   private static void check(int status, String action, Object... values) {
@@ -63,8 +72,7 @@ final class CublasProducts implements AutoCloseable {
   }
 
   /** Queues a product. cuBLAS counts by columns, so it computes the transposed result. */
-  void multiply(CudaDevice.Product p, CUstream stream) {
-    check(JCublas2.cublasSetStream(handle, new cudaStream_t(stream)), "choosing a stream");
+  void multiply(CudaDevice.Product p) {
     check(
         JCublas2.cublasGemmEx_new(
             handle,

@@ -150,13 +150,14 @@ public interface CudaDevice extends AutoCloseable {
       long weights, long x, long out, int rows, int outputs, int inputs, boolean accumulate) {}
 
   /**
-   * Makes {@link #multiply} available.
+   * Makes {@link #multiply} available on a stream, until that is destroyed. Recordings of the
+   * stream may hold products from then on: they allocate nothing.
    *
    * @throws org.sinkq.DeviceException if cuBLAS is missing, saying where it was looked for
    */
-  void prepareProducts();
+  void prepareProducts(Stream stream);
 
-  /** Queues a matrix product. */
+  /** Queues a matrix product on a stream that is prepared for them. */
   void multiply(Product product, Stream stream);
 
   /** Creates a stream that does not wait for any other. */

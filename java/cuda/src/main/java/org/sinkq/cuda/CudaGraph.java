@@ -109,6 +109,11 @@ final class CudaGraph implements EngineGraph {
     public long stream() {
       return device.handle(engine.stream);
     }
+
+    @Override
+    public long positions() {
+      return plan + (long) layout.positions() * Integer.BYTES;
+    }
   }
 
   @Override

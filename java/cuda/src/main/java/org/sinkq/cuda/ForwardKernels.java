@@ -14,6 +14,8 @@ import java.lang.foreign.MemorySegment;
  */
 public final class ForwardKernels implements AutoCloseable {
   private static final int THREADS = 256;
+  private static final int CHOOSE_THREADS = 1024;
+  private static final int RANDOMIZE_BLOCKS = 4096;
   private static final int WARP = 32;
   private static final int LONGEST = 80;
 
@@ -24,6 +26,8 @@ public final class ForwardKernels implements AutoCloseable {
   private final CudaDevice.Function turn;
   private final CudaDevice.Function gate;
   private final CudaDevice.Function addBias;
+  private final CudaDevice.Function choose;
+  private final CudaDevice.Function randomize;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment parameter = arena.allocate(LONGEST, Long.BYTES);
 
@@ -41,6 +45,8 @@ public final class ForwardKernels implements AutoCloseable {
     turn = device.function(module, "forward_turn");
     gate = device.function(module, "forward_gate");
     addBias = device.function(module, "forward_add_bias");
+    choose = device.function(module, "forward_choose");
+    randomize = device.function(module, "forward_randomize");
   }
 
   private void launch(CudaDevice.Function function, int x, int y, int threads) {
@@ -60,7 +66,7 @@ public final class ForwardKernels implements AutoCloseable {
   }
 
   /**
-   * {@code x[r] = table[tokens[r]]}.
+   * {@code x[r] = table[tokens[r]]}; a negative token counts as 0.
    *
    * @param table [vocabulary, width] fp16
    * @param tokens [rows] ints
@@ -141,6 +147,32 @@ public final class ForwardKernels implements AutoCloseable {
   public void addBias(long x, long bias, int rows, int width) {
     addresses(x, bias, width);
     launch(addBias, rows, 1, THREADS);
+  }
+
+  /**
+   * The most probable token of each row, the lowest one of several. A row that has NaN or positive
+   * infinity at {@code i}, or nothing above negative infinity, yields {@code -1 - i}.
+   *
+   * @param logits [rows, vocabulary]
+   * @param tokens [rows] ints, written
+   */
+  public void choose(long logits, long tokens, int rows, int vocabulary) {
+    addresses(logits, tokens);
+    ints(16, vocabulary);
+    launch(choose, rows, 1, CHOOSE_THREADS);
+  }
+
+  /**
+   * Fills fp16 memory with numbers that are spread evenly over {@code -scale} to {@code scale}; the
+   * same seed gives the same numbers.
+   *
+   * @param out [count] fp16
+   */
+  public void randomize(long out, long count, long seed, float scale) {
+    addresses(out, count, seed);
+    parameter.set(JAVA_FLOAT, 24, scale);
+    long blocks = (count + THREADS - 1) / THREADS;
+    launch(randomize, (int) Math.min(RANDOMIZE_BLOCKS, blocks), 1, THREADS);
   }
 
   @Override

@@ -19,6 +19,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -110,7 +112,10 @@ final class JcudaDevice implements CudaDevice {
   private final CUcontext context = new CUcontext();
   private final Facts facts;
   private final List<CUmodule> modules = new ArrayList<>();
-  private CublasProducts products;
+
+  /** Products of each stream that is prepared for them: a workspace serves one stream only. */
+  private final Map<Stream, CublasProducts> products = new ConcurrentHashMap<>();
+
   private boolean closed;
 
   /** Opens device number {@code ordinal}. */
@@ -416,21 +421,30 @@ final class JcudaDevice implements CudaDevice {
   }
 
   @Override
-  public void prepareProducts() {
-    synchronized (modules) {
-      if (products == null) {
-        bind();
-        CublasLibrary.load();
-        long workspace = allocate(CublasProducts.workspaceBytes());
-        products = new CublasProducts(workspace, HostPointer::new);
-      }
-    }
+  public void prepareProducts(Stream stream) {
+    bind();
+    products.computeIfAbsent(
+        stream,
+        s -> {
+          CublasLibrary.load();
+          long workspace = allocate(CublasProducts.WORKSPACE_BYTES);
+          boolean done = false;
+          try {
+            CublasProducts made = new CublasProducts(raw(s), workspace, HostPointer::new);
+            done = true;
+            return made;
+          } finally {
+            if (!done) {
+              free(workspace);
+            }
+          }
+        });
   }
 
   @Override
   public void multiply(Product product, Stream stream) {
     bind();
-    products.multiply(product, raw(stream));
+    products.get(stream).multiply(product);
   }
 
   @Override
@@ -455,6 +469,11 @@ final class JcudaDevice implements CudaDevice {
   @Override
   public void destroy(Stream stream) {
     bind();
+    CublasProducts gone = products.remove(stream);
+    if (gone != null) {
+      gone.close();
+      free(gone.workspace());
+    }
     check(JCudaDriver.cuStreamDestroy(raw(stream)), "destroying a stream");
   }
 
@@ -556,9 +575,7 @@ final class JcudaDevice implements CudaDevice {
       closed = true;
       // After a sticky error each of these fails too; the context goes all the same.
       JCudaDriver.cuCtxSetCurrent(context);
-      if (products != null) {
-        products.close();
-      }
+      products.values().forEach(CublasProducts::close);
       modules.forEach(JCudaDriver::cuModuleUnload);
       JCudaDriver.cuDevicePrimaryCtxRelease(device);
     }

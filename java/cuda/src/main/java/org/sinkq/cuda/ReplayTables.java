@@ -12,10 +12,12 @@ import java.util.List;
  * blocks of the kernels that find one of these leave.
  *
  * <pre>
- *   sequences [batch][16] | items [most][12] for each kind of layer | pages to be filled [batch][2] | page ids
+ *   sequences [batch][16] | items [most][12] for each kind of layer | pages to be filled [batch][2]
+ *   positions [batch] | page ids
  * </pre>
  */
 final class ReplayTables {
+  private static final int LENGTH = 1;
   private static final int PAGE_TABLE = 6;
   private static final int NEW_PAGE_TABLE = 8;
   private static final int LIST_INTS = 2;
@@ -28,6 +30,7 @@ final class ReplayTables {
   private final List<Slot> slots = new ArrayList<>();
   private final int[] slotOf;
   private final int pageList;
+  private final int positions;
   private final int pageIds;
   private final int[] fixed;
 
@@ -55,7 +58,8 @@ final class ReplayTables {
       }
     }
     pageList = at;
-    pageIds = at + LIST_INTS * batch;
+    positions = at + LIST_INTS * batch;
+    pageIds = positions + batch;
     fixed = new int[pageIds];
   }
 
@@ -77,6 +81,11 @@ final class ReplayTables {
   /** Index of the list of pages to be filled. */
   int pageList() {
     return pageList;
+  }
+
+  /** Index of the positions of the rows. */
+  int positions() {
+    return positions;
   }
 
   /** Ints of a plan with so many page ids. */
@@ -109,7 +118,10 @@ final class ReplayTables {
     }
     int listed = LIST_INTS * tables.newPages();
     System.arraycopy(words, tables.pageList(), fixed, pageList, listed);
-    Arrays.fill(fixed, pageList + listed, pageIds, NONE);
+    Arrays.fill(fixed, pageList + listed, positions, NONE);
+    for (int i = 0; i < batch; i++) {
+      fixed[positions + i] = fixed[i * StepTables.SEQUENCE_INTS + LENGTH];
+    }
     MemorySegment.copy(fixed, 0, to, ValueLayout.JAVA_INT, 0, pageIds);
     MemorySegment.copy(
         words,

@@ -5,18 +5,22 @@ import static org.sinkq.InvalidArgumentException.require;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Collectors;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
+import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.concurrent.WorkerPool;
 import org.sinkq.llm.gguf.GgufFile;
 import org.sinkq.llm.gguf.GgufTensor;
 import org.sinkq.llm.gguf.TensorType;
 import org.sinkq.llm.model.Decoder;
+import org.sinkq.llm.model.DeviceModel;
 import org.sinkq.llm.model.ModelConfig;
 import org.sinkq.llm.tensor.Kernels;
 
@@ -178,6 +182,62 @@ public final class LanguageModel implements AutoCloseable {
         require(row >= 0 && row < rows, "logitRows contains %d, expected 0 to %d", row, rows - 1);
       }
       return decoder.forward(batches, logitRows);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Runs a decode step and chooses the most probable next token of each sequence. On a GPU the
+   * choice is made there, so that no logits come down.
+   *
+   * @param backend opened for {@link #attentionShape()}
+   * @param sequences of the backend, none twice
+   * @param tokens [sequences] what is appended to each
+   * @return [sequences] of equally probable tokens the lowest
+   * @throws org.sinkq.InvalidArgumentException as for {@link #forward}, or if a logit is NaN or
+   *     positive infinity; then the step has been run
+   * @throws org.sinkq.CapacityExhaustedException if the cache is full
+   */
+  public int[] mostProbable(
+      AttentionBackend backend, List<? extends KvSequence> sequences, int[] tokens) {
+    lock.lock();
+    try {
+      require(!closed, "model=closed, expected an open one");
+      AttentionMetadata metadata = AttentionMetadata.decode(sequences);
+      check(backend, metadata, tokens);
+      return decoder.mostProbable(new ForwardBatch(backend, metadata, tokens));
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Decode steps on the device of a backend that the model was moved to: replayed, and without
+   * waiting between them. The loop takes no part in the turns of steps: nothing else may use the
+   * model meanwhile. It ends with the model, at the latest.
+   *
+   * @param batch most sequences of a step
+   * @throws org.sinkq.InvalidArgumentException if the model was not moved to the backend
+   * @throws org.sinkq.DeviceException if memory for it cannot be had
+   */
+  public DecodeLoop decodeLoop(AttentionBackend backend, int batch) {
+    return decodeLoop(backend, batch, EnumSet.allOf(StepPart.class));
+  }
+
+  /**
+   * Some parts of a decode step, to time them; see {@link RandomModel#decodeLoop(int, Set)}.
+   *
+   * @param batch most sequences of a step
+   * @param parts at least one
+   */
+  public DecodeLoop decodeLoop(AttentionBackend backend, int batch, Set<StepPart> parts) {
+    lock.lock();
+    try {
+      require(!closed, "model=closed, expected an open one");
+      DeviceModel device = decoder.onDevice(backend).orElse(null);
+      require(device != null, "backend=%s, expected the one of moveTo", backend.engine().name());
+      return device.decodeLoop(batch, parts);
     } finally {
       lock.unlock();
     }

@@ -383,7 +383,7 @@ public final class InterpretedDevice implements CudaDevice {
   }
 
   @Override
-  public void prepareProducts() {
+  public void prepareProducts(Stream stream) {
     check();
   }
 

@@ -1,8 +1,7 @@
 package org.sinkq.llm.generate;
 
-import static org.sinkq.InvalidArgumentException.require;
-
 import java.util.SplittableRandom;
+import org.sinkq.llm.Logits;
 
 /**
  * Chooses tokens from logits. The same seed and logits give the same tokens on every machine; of
@@ -31,23 +30,8 @@ public final class Sampler {
    *     token is ruled out
    */
   public int sample(float[] logits) {
-    int best = mostProbable(logits);
+    int best = Logits.mostProbable(logits);
     return options.isGreedy() ? best : draw(logits, logits[best]);
-  }
-
-  private static int mostProbable(float[] logits) {
-    require(logits.length > 0, "logits=[], expected at least one");
-    int best = 0;
-    for (int id = 0; id < logits.length; id++) {
-      require(
-          logits[id] < Float.POSITIVE_INFINITY,
-          "logits[%d]=%s, expected a finite number or -Infinity",
-          id,
-          logits[id]);
-      best = logits[id] > logits[best] ? id : best;
-    }
-    require(logits[best] > Float.NEGATIVE_INFINITY, "logits=all -Infinity, expected a finite one");
-    return best;
   }
 
   private int draw(float[] logits, float max) {

@@ -3,11 +3,13 @@ package org.sinkq.llm.generate;
 import static org.sinkq.InvalidArgumentException.require;
 
 import java.util.Arrays;
+import java.util.List;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.CapacityExhaustedException;
 import org.sinkq.KvSequence;
 import org.sinkq.llm.LanguageModel;
+import org.sinkq.llm.Logits;
 import org.sinkq.llm.text.Tokenizer;
 
 /**
@@ -20,6 +22,26 @@ public final class TextGenerator {
   interface ForwardPass {
     float[][] forward(
         AttentionBackend backend, AttentionMetadata metadata, int[] tokens, int[] logitRows);
+
+    /** Appends a token and returns the most probable next one. */
+    default int mostProbable(AttentionBackend backend, KvSequence sequence, int token) {
+      return Logits.mostProbable(
+          forward(backend, AttentionMetadata.single(sequence, 1), new int[] {token}, new int[] {0})[
+              0]);
+    }
+  }
+
+  private record Forward(LanguageModel model) implements ForwardPass {
+    @Override
+    public float[][] forward(
+        AttentionBackend backend, AttentionMetadata metadata, int[] tokens, int[] logitRows) {
+      return model.forward(backend, metadata, tokens, logitRows);
+    }
+
+    @Override
+    public int mostProbable(AttentionBackend backend, KvSequence sequence, int token) {
+      return model.mostProbable(backend, List.of(sequence), new int[] {token})[0];
+    }
   }
 
   private final ForwardPass model;
@@ -37,7 +59,7 @@ public final class TextGenerator {
    */
   public TextGenerator(LanguageModel model, Tokenizer tokenizer, AttentionBackend backend) {
     this(
-        model::forward,
+        new Forward(model),
         model.info().vocabularySize(),
         model.info().contextLength(),
         tokenizer,
@@ -171,13 +193,12 @@ public final class TextGenerator {
       return logits;
     }
 
-    private StopReason decode(float[] first) {
-      float[] logits = first;
+    private StopReason decode(float[] logits) {
+      if (listener.isStopRequested()) {
+        return StopReason.STOP_REQUESTED;
+      }
+      int token = sampler.sample(logits);
       while (true) {
-        if (listener.isStopRequested()) {
-          return StopReason.STOP_REQUESTED;
-        }
-        int token = sampler.sample(logits);
         if (tokenizer.isEndOfGeneration(token) && !options.ignoreEndOfGeneration()) {
           return StopReason.END_OF_GENERATION;
         }
@@ -189,12 +210,22 @@ public final class TextGenerator {
           return StopReason.CONTEXT_FULL;
         }
         try {
-          logits = forward(new int[] {token}, new int[] {0})[0];
+          token = next(token);
         } catch (CapacityExhaustedException e) {
           return StopReason.CONTEXT_FULL; // A capacity in bytes tells only now.
         }
         decodeSteps++;
+        if (listener.isStopRequested()) {
+          return StopReason.STOP_REQUESTED;
+        }
       }
+    }
+
+    /** Appends a token and chooses the one behind it. */
+    private int next(int token) {
+      return options.sampling().isGreedy()
+          ? model.mostProbable(backend, sequence, token)
+          : sampler.sample(forward(new int[] {token}, new int[] {0})[0]);
     }
 
     private float[][] forward(int[] tokens, int[] logitRows) {

@@ -1,18 +1,18 @@
 package org.sinkq.llm.model;
 
-import static org.sinkq.InvalidArgumentException.require;
-
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
 import org.sinkq.TensorView;
 import org.sinkq.concurrent.WorkerPool;
-import org.sinkq.cuda.CudaHost;
 import org.sinkq.llm.ForwardBatch;
+import org.sinkq.llm.Logits;
 import org.sinkq.llm.gguf.GgufFile;
 import org.sinkq.llm.tensor.Kernels;
 import org.sinkq.llm.tensor.Linear;
@@ -77,15 +77,32 @@ public final class Decoder implements AutoCloseable {
    * @throws org.sinkq.DeviceException if the weights do not fit, or cuBLAS is missing
    */
   public void moveTo(AttentionBackend backend) {
-    Optional<CudaHost> host = backend.engineAs(CudaHost.class);
-    require(host.isPresent(), "engine=%s, expected cuda", backend.engine().name());
-    require(
-        config.architecture() != Architecture.GEMMA3,
-        "architecture=%s, expected llama, qwen2 or qwen3 to run on a GPU",
-        config.architecture().id());
+    DeviceModel.check(backend, config);
     close();
-    onDevice = new DeviceDecoder(host.get(), config, weights, rope, kernels, workers);
+    onDevice =
+        new DeviceDecoder(DeviceModel.send(backend, config, weights, rope, kernels, workers));
     deviceBackend = backend;
+  }
+
+  /** The model on the device of a backend, if it was moved there. */
+  public Optional<DeviceModel> onDevice(AttentionBackend backend) {
+    return backend == deviceBackend ? Optional.of(onDevice.model()) : Optional.empty();
+  }
+
+  /**
+   * Runs a decode step and yields the most probable tokens; its arguments have been checked.
+   *
+   * @param batch with one row for each sequence
+   * @return [rows] of equally probable tokens the lowest
+   * @throws org.sinkq.InvalidArgumentException if a logit is NaN or positive infinity
+   */
+  public int[] mostProbable(ForwardBatch batch) {
+    if (batch.backend() == deviceBackend) {
+      return onDevice.mostProbable(batch.metadata().sequences(), batch.tokens());
+    }
+    int rows = batch.rows();
+    float[][] logits = forward(List.of(batch), IntStream.range(0, rows).toArray());
+    return Arrays.stream(logits).mapToInt(Logits::mostProbable).toArray();
   }
 
   /** Frees the device's memory. */

@@ -5,7 +5,9 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.sinkq.DeviceException;
 import org.sinkq.cuda.CudaDevice;
 
@@ -16,20 +18,29 @@ final class DeviceMemory implements AutoCloseable {
 
   final CudaDevice device;
   final CudaDevice.Stream stream;
-  private final List<Long> addresses = new ArrayList<>();
+  private final Map<Long, Long> bytes = new HashMap<>();
   private final List<MemorySegment> pinned = new ArrayList<>();
-  private final MemorySegment staging;
+  private MemorySegment staging = MemorySegment.NULL;
 
   DeviceMemory(CudaDevice device, CudaDevice.Stream stream) {
     this.device = device;
     this.stream = stream;
-    staging = pinned(STAGING_BYTES);
   }
 
   long allocate(long bytes) {
     long address = device.allocate(Math.max(1, bytes));
-    addresses.add(address);
+    this.bytes.put(address, bytes);
     return address;
+  }
+
+  /** What is allocated on the device, in bytes. */
+  long bytes() {
+    return bytes.values().stream().mapToLong(Long::longValue).sum();
+  }
+
+  /** Size of one allocation, in bytes. */
+  long bytes(long address) {
+    return bytes.get(address);
   }
 
   /** Page-locked host memory. */
@@ -40,19 +51,22 @@ final class DeviceMemory implements AutoCloseable {
   }
 
   void free(long address) {
-    if (addresses.remove(address)) {
+    if (bytes.remove(address) != null) {
       device.free(address);
     }
   }
 
   /** Page-locked memory; what was sent from it has arrived when {@link #send} returns. */
   MemorySegment staging() {
+    if (staging.byteSize() == 0) {
+      staging = pinned(STAGING_BYTES);
+    }
     return staging;
   }
 
   /** Sends the first bytes of the staging memory, and waits. */
   void send(long to, long bytes) {
-    device.copyToDevice(to, staging.asSlice(0, bytes), stream);
+    device.copyToDevice(to, staging().asSlice(0, bytes), stream);
     device.synchronize(stream);
   }
 
@@ -65,7 +79,7 @@ final class DeviceMemory implements AutoCloseable {
     int most = STAGING_BYTES / Float.BYTES;
     for (int done = 0; done < values.length; done += most) {
       int count = Math.min(most, values.length - done);
-      MemorySegment.copy(values, done, staging, JAVA_FLOAT, 0, count);
+      MemorySegment.copy(values, done, staging(), JAVA_FLOAT, 0, count);
       send(address + (long) done * Float.BYTES, (long) count * Float.BYTES);
     }
     return address;
@@ -76,20 +90,20 @@ final class DeviceMemory implements AutoCloseable {
    * until the stream has passed this.
    */
   void queueInts(long to, int... values) {
-    MemorySegment.copy(values, 0, staging, JAVA_INT, 0, values.length);
-    device.copyToDevice(to, staging.asSlice(0, (long) values.length * Integer.BYTES), stream);
+    MemorySegment.copy(values, 0, staging(), JAVA_INT, 0, values.length);
+    device.copyToDevice(to, staging().asSlice(0, (long) values.length * Integer.BYTES), stream);
   }
 
   /** Frees everything; a device that is lost has nothing to free. */
   @Override
   public void close() {
     try {
-      addresses.forEach(device::free);
+      bytes.keySet().forEach(device::free);
       pinned.forEach(device::freePinned);
     } catch (DeviceException e) {
       assert e.code() != 0 : e;
     }
-    addresses.clear();
+    bytes.clear();
     pinned.clear();
   }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.ModelShape;
 import org.sinkq.llm.InvalidModelException;
+import org.sinkq.llm.LlamaSize;
 import org.sinkq.llm.gguf.GgufFile;
 import org.sinkq.llm.gguf.GgufMetadata;
 
@@ -40,6 +41,7 @@ public record ModelConfig(
     float embeddingScale) {
 
   private static final int MAX_EXTENT = 1 << 20;
+  private static final float LLAMA_EPSILON = 1e-5f;
   private static final float DEFAULT_ROPE_BASE = 10_000;
 
   /** Every so many layers of Gemma 3, the last one sees all tokens. */
@@ -77,6 +79,22 @@ public record ModelConfig(
                             + ", expected one of "
                             + Architecture.ids()));
     return new Reader(path, metadata, architecture).read();
+  }
+
+  /** A Llama without a file, with the usual constants. */
+  static ModelConfig of(LlamaSize size) {
+    return new ModelConfig(
+        Architecture.LLAMA,
+        size.shape(),
+        size.width(),
+        size.feedForward(),
+        size.contextLength(),
+        LLAMA_EPSILON,
+        size.shape().headDim(),
+        DEFAULT_ROPE_BASE,
+        1,
+        0,
+        1);
   }
 
   private record Reader(Path path, GgufMetadata metadata, Architecture architecture) {

@@ -1,0 +1,218 @@
+package org.sinkq.llm.model;
+
+import static org.sinkq.InvalidArgumentException.require;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.sinkq.AttentionBackend;
+import org.sinkq.concurrent.WorkerPool;
+import org.sinkq.cuda.CudaDevice;
+import org.sinkq.cuda.CudaHost;
+import org.sinkq.cuda.ForwardKernels;
+import org.sinkq.llm.DecodeLoop;
+import org.sinkq.llm.LlamaSize;
+import org.sinkq.llm.StepPart;
+import org.sinkq.llm.tensor.Kernels;
+
+/**
+ * Weights on the device of a backend, and what computes with them there. Not thread-safe, and its
+ * loops take turns with one another.
+ */
+public final class DeviceModel implements AutoCloseable {
+  private final ModelConfig config;
+  private final int vocabulary;
+  private final AttentionBackend backend;
+  private final CudaDevice device;
+  private final CudaDevice.Stream stream;
+  private final DeviceMemory memory;
+  private final ForwardKernels kernels;
+  private final DeviceWeights weights;
+  private final RopeTable rope;
+  private final List<RecordedLoop> loops = new ArrayList<>();
+  private long ropeTable;
+  private int ropePositions;
+  private boolean closed;
+
+  /** Where the weights come from. */
+  @FunctionalInterface
+  private interface Source {
+    DeviceWeights fill(DeviceMemory memory, ForwardKernels kernels);
+  }
+
+  private DeviceModel(
+      AttentionBackend backend, ModelConfig config, int vocabulary, RopeTable rope, Source source) {
+    CudaHost host = check(backend, config);
+    this.backend = backend;
+    this.config = config;
+    this.vocabulary = vocabulary;
+    this.rope = rope;
+    device = host.device();
+    stream = host.stream();
+    device.prepareProducts(stream);
+    kernels = new ForwardKernels(device, stream);
+    memory = new DeviceMemory(device, stream);
+    boolean done = false;
+    try {
+      weights = source.fill(memory, kernels);
+      done = true;
+    } finally {
+      if (!done) {
+        memory.close();
+        kernels.close();
+      }
+    }
+  }
+
+  /** Refuses an engine without a device, and a model that runs on the CPU only. */
+  static CudaHost check(AttentionBackend backend, ModelConfig config) {
+    CudaHost host = backend.engineAs(CudaHost.class).orElse(null);
+    require(host != null, "engine=%s, expected cuda", backend.engine().name());
+    require(
+        config.architecture() != Architecture.GEMMA3,
+        "architecture=%s, expected llama, qwen2 or qwen3 to run on a GPU",
+        config.architecture().id());
+    return host;
+  }
+
+  /** Sends the weights of a file up. */
+  static DeviceModel send(
+      AttentionBackend backend,
+      ModelConfig config,
+      ModelWeights weights,
+      RopeTable rope,
+      Kernels hostKernels,
+      WorkerPool workers) {
+    return new DeviceModel(
+        backend,
+        config,
+        weights.vocabulary(),
+        rope,
+        (memory, kernels) -> DeviceWeights.send(weights, memory, hostKernels, workers));
+  }
+
+  /**
+   * Makes random weights.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the backend has another shape or engine
+   * @throws org.sinkq.DeviceException if the weights do not fit, or cuBLAS is missing
+   */
+  public static DeviceModel random(LlamaSize size, long seed, AttentionBackend backend) {
+    require(
+        backend.config().shape().equals(size.shape()),
+        "backend's shape=%s, expected the model's, %s",
+        backend.config().shape(),
+        size.shape());
+    ModelConfig config = ModelConfig.of(size);
+    return new DeviceModel(
+        backend,
+        config,
+        size.vocabulary(),
+        new RopeTable(config, config.ropeBase(), config.ropeFactor(), null),
+        (memory, kernels) ->
+            new RandomWeights(config, memory, kernels, seed).fill(size.vocabulary()));
+  }
+
+  /** Sizes of the model. */
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** Tokens of the vocabulary. */
+  public int vocabulary() {
+    return vocabulary;
+  }
+
+  /** Device memory of the weights and the RoPE table, in bytes. */
+  public long bytes() {
+    return memory.bytes();
+  }
+
+  /**
+   * Some parts of a decode step, or all; what the others would have written is random.
+   *
+   * @param parts at least one
+   * @throws org.sinkq.DeviceException if memory for it cannot be had
+   */
+  public DecodeLoop decodeLoop(int batch, Set<StepPart> parts) {
+    require(!closed, "model=closed, expected an open one");
+    require(batch > 0, "batch=%d, expected 1 or more", batch);
+    require(!parts.isEmpty(), "parts=[], expected at least one");
+    RecordedLoop loop = new RecordedLoop(this, batch, parts);
+    loops.add(loop);
+    return loop;
+  }
+
+  AttentionBackend backend() {
+    return backend;
+  }
+
+  CudaDevice device() {
+    return device;
+  }
+
+  CudaDevice.Stream stream() {
+    return stream;
+  }
+
+  DeviceWeights weights() {
+    return weights;
+  }
+
+  ForwardKernels kernels() {
+    return kernels;
+  }
+
+  /** Memory that lives as long as the model. */
+  DeviceMemory memory() {
+    return memory;
+  }
+
+  void multiply(CudaDevice.Product product) {
+    device.multiply(product, stream);
+  }
+
+  /** [positions, pairs, 2] cosines and sines; moves when {@link #ensureRope} makes it grow. */
+  long ropeTable() {
+    return ropeTable;
+  }
+
+  /** Makes positions up to {@code end} available. The table is that of the host. */
+  void ensureRope(int end) {
+    if (end <= ropePositions) {
+      return;
+    }
+    rope.ensure(end);
+    // Steps under way read the old one.
+    device.synchronize(stream);
+    memory.free(ropeTable);
+    ropeTable = 0;
+    ropePositions = 0;
+    int pairs = rope.pairs();
+    int positions = rope.positions();
+    float[] table = new float[Math.multiplyExact(2 * positions, pairs)];
+    for (int p = 0; p < positions; p++) {
+      for (int i = 0; i < pairs; i++) {
+        table[2 * (p * pairs + i)] = rope.cosine(p, i);
+        table[2 * (p * pairs + i) + 1] = rope.sine(p, i);
+      }
+    }
+    ropeTable = memory.vector(table);
+    ropePositions = positions;
+  }
+
+  void closed(RecordedLoop loop) {
+    loops.remove(loop);
+  }
+
+  /** Gives the loops up and frees the memory. Does nothing the second time. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      List.copyOf(loops).forEach(RecordedLoop::close);
+      memory.close();
+      kernels.close();
+    }
+  }
+}
