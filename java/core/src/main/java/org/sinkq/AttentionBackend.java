@@ -1,5 +1,7 @@
 package org.sinkq;
 
+import java.io.IOException;
+import java.nio.channels.ReadableByteChannel;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -20,6 +22,23 @@ public interface AttentionBackend extends AutoCloseable {
    * @throws CapacityExhaustedException if no sequence slot is free
    */
   KvSequence newSequence();
+
+  /**
+   * A sequence that was saved, with pages of its own. Attention over it and all that becomes of it
+   * are, bit for bit, as for the saved one on the same engine; from one engine to another codes,
+   * scales, masks and rows are, and results agree as those engines do.
+   *
+   * @param from blocking; left open, and right behind the sequence if it returns
+   * @throws IOException if the channel throws it
+   * @throws CapacityExhaustedException if pages or sequence slots run out
+   * @throws InvalidArgumentException if it is no saved sequence, of another version, shape or cache
+   *     format, in the page order of an engine that is not there, damaged, or ends too early; or
+   *     the backend is a wrapper that cannot restore. In every case the backend is as it was
+   */
+  default KvSequence restore(ReadableByteChannel from) throws IOException {
+    throw new InvalidArgumentException(
+        "backend=" + getClass().getSimpleName() + ", expected one that restores sequences");
+  }
 
   /**
    * Begins a step: reserves every page it will fill, or throws and reserves none.

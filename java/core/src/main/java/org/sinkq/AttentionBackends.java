@@ -6,10 +6,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /** Finds engines and opens backends. */
@@ -99,6 +102,25 @@ public final class AttentionBackends {
     CacheGeometry geometry = new CacheGeometry(config.shape(), config.cache());
     Footprint footprint = named.provider.footprint(geometry);
     return Capacity.of(geometry, config.cache(), footprint).allocatedBytes();
+  }
+
+  /** The page order of that name, if an engine here writes it for this geometry. */
+  static Optional<PageFormat> pageFormat(String name, CacheGeometry geometry) {
+    return candidates().stream()
+        .map(Candidate::provider)
+        .filter(Objects::nonNull)
+        .flatMap(provider -> pageFormat(provider, geometry).stream())
+        .filter(format -> format.name().equals(name))
+        .findFirst();
+  }
+
+  private static Optional<PageFormat> pageFormat(EngineProvider provider, CacheGeometry geometry) {
+    try {
+      return Optional.of(provider.pageFormat(geometry));
+    } catch (InvalidArgumentException | LinkageError e) {
+      // Such an engine has written no page of this geometry.
+      return Optional.empty();
+    }
   }
 
   private static Candidate named(List<Candidate> candidates, String name) {

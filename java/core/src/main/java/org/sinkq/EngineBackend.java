@@ -2,6 +2,8 @@ package org.sinkq;
 
 import static org.sinkq.InvalidArgumentException.require;
 
+import java.io.IOException;
+import java.nio.channels.ReadableByteChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -21,6 +23,7 @@ import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineGraph;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.EngineStep;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /**
@@ -40,6 +43,7 @@ final class EngineBackend implements AttentionBackend {
   private final Capacity capacity;
   private final PageMasks masks;
   private final Engine engine;
+  private final SequenceTransfer transfer;
   private final IndexPool pages;
   private final IndexPool slots;
   private final Set<EngineSequence> sequences = ConcurrentHashMap.newKeySet();
@@ -69,11 +73,13 @@ final class EngineBackend implements AttentionBackend {
           e);
     }
     slots = new IndexPool(capacity.sequences());
+    PageFormat pageFormat = provider.pageFormat(geometry);
     int threads =
         config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
     engine =
         provider.open(
             new CacheMemory(geometry, capacity.pages(), capacity.sequences(), masks), threads);
+    transfer = new SequenceTransfer(this, pageFormat);
   }
 
   static EngineBackend open(BackendConfig config, EngineProvider provider, EngineStatus status) {
@@ -95,16 +101,25 @@ final class EngineBackend implements AttentionBackend {
     return type.isInstance(engine) ? Optional.of(type.cast(engine)) : Optional.empty();
   }
 
+  SequenceTransfer transfer() {
+    return transfer;
+  }
+
+  @Override
+  public KvSequence restore(ReadableByteChannel from) throws IOException {
+    return transfer.restore(from);
+  }
+
   CacheGeometry geometry() {
     return geometry;
   }
 
-  /** The engine, for tests that look at bytes. */
+  /** The engine; calls come under its lock. */
   Engine bytes() {
     return engine;
   }
 
-  /** The slot masks, for tests. */
+  /** The slot masks. */
   PageMasks masks() {
     return masks;
   }
@@ -132,6 +147,77 @@ final class EngineBackend implements AttentionBackend {
     EngineSequence sequence = new EngineSequence(this, state);
     sequences.add(sequence);
     return sequence;
+  }
+
+  /** Takes an idle sequence out of everybody else's reach, as an open plan does. */
+  SequenceState claim(EngineSequence sequence) {
+    engineLock.lock();
+    lock.lock();
+    try {
+      sequence.requireIdle();
+      engine.settle();
+      sequence.setPlanned(true);
+      openPlans++;
+      return sequence.state();
+    } finally {
+      lock.unlock();
+      engineLock.unlock();
+    }
+  }
+
+  void unclaim(EngineSequence sequence) {
+    lock.lock();
+    try {
+      sequence.setPlanned(false);
+      openPlans--;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Indices of a sequence whose bytes are still to come; nobody else knows it. */
+  SequenceState reserve(int length, int pageCount) {
+    lock.lock();
+    try {
+      require(!closed, "backend=closed, expected an open one");
+      if (pageCount > pages.free()) {
+        throw new CapacityExhaustedException(
+            CapacityExhaustedException.Resource.PAGES, pageCount, pages.free());
+      }
+      SequenceState state = allocate();
+      int[] own = new int[pageCount];
+      for (int i = 0; i < pageCount; i++) {
+        own[i] = pages.acquire();
+      }
+      state.advance(length, own);
+      openPlans++;
+      return state;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Takes back what {@link #reserve} gave. */
+  void abandon(SequenceState state) {
+    lock.lock();
+    try {
+      free(state);
+      openPlans--;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Makes a reserved sequence, whose bytes have come, one like any other. */
+  KvSequence adopt(SequenceState state) {
+    lock.lock();
+    try {
+      tokens += state.length();
+      openPlans--;
+      return register(state);
+    } finally {
+      lock.unlock();
+    }
   }
 
   KvSequence fork(EngineSequence parent) {
@@ -204,12 +290,16 @@ final class EngineBackend implements AttentionBackend {
     }
   }
 
-  private void release(EngineSequence sequence) {
-    SequenceState state = sequence.state();
+  private void free(SequenceState state) {
     for (int i = 0; i < state.pageCount(); i++) {
       pages.release(state.page(i));
     }
     slots.release(state.slot());
+  }
+
+  private void release(EngineSequence sequence) {
+    SequenceState state = sequence.state();
+    free(state);
     tokens -= state.length();
     sequences.remove(sequence);
     sequence.markClosed();

@@ -2,6 +2,8 @@ package org.sinkq;
 
 import static org.sinkq.InvalidArgumentException.require;
 
+import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.layout.CacheGeometry;
 
@@ -77,6 +79,11 @@ final class EngineSequence implements KvSequence {
     } finally {
       backend.lock.unlock();
     }
+  }
+
+  @Override
+  public void save(WritableByteChannel to) throws IOException {
+    backend.transfer().save(this, to);
   }
 
   @Override

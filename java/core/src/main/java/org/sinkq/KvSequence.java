@@ -1,5 +1,8 @@
 package org.sinkq;
 
+import java.io.IOException;
+import java.nio.channels.WritableByteChannel;
+
 /**
  * The cached keys and values of one sequence. Closing it returns its pages; pages shared with a
  * fork stay until both are closed.
@@ -40,6 +43,20 @@ public interface KvSequence extends AutoCloseable {
    * do not track sinks.
    */
   int[] sinkPositions(int layer, int head);
+
+  /**
+   * Writes everything that the cache holds for this sequence, pages shared with forks included, so
+   * that {@link AttentionBackend#restore} can continue it: in this process or another one, in this
+   * backend or another one for the same shape and format. The sequence stays as it is, and is busy
+   * until the call returns, as if part of an open plan.
+   *
+   * @param to blocking; left open, and right behind the sequence if it returns
+   * @throws IOException if the channel throws it
+   * @throws InvalidArgumentException if the sequence is closed or part of an open plan; nothing has
+   *     been written
+   * @throws DeviceException if the device fails; part has been written
+   */
+  void save(WritableByteChannel to) throws IOException;
 
   /** Whether {@link #close()} has been called. */
   boolean isClosed();

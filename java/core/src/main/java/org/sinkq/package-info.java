@@ -5,6 +5,7 @@
  *   AttentionBackends.open(BackendConfig) ─► AttentionBackend
  *                                              │
  *        newSequence() ─► KvSequence           │  length, fork, truncate, sinkPositions, close
+ *        restore(channel) ─► KvSequence        │  what KvSequence.save(channel) wrote
  *                                              │
  *        plan(AttentionMetadata) ─► AttentionPlan       reserves pages, or throws and reserves none
  *             run(layer, q, k, v, out)  for each layer  appends, attends, flushes

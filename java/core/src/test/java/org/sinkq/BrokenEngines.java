@@ -4,6 +4,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /** Engines that fail in every way there is; registered beside the real ones. */
@@ -23,6 +24,11 @@ public final class BrokenEngines {
     @Override
     public Footprint footprint(CacheGeometry geometry) {
       return new Footprint(1, 1);
+    }
+
+    @Override
+    public PageFormat pageFormat(CacheGeometry geometry) {
+      throw new InvalidArgumentException("engine=broken, expected one that has pages");
     }
 
     @Override

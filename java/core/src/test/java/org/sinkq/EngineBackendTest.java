@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -19,6 +20,7 @@ import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.EngineStep;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.engine.PageImage;
 import org.sinkq.layout.CacheGeometry;
 import org.sinkq.reference.ReferenceEngineProvider;
@@ -66,6 +68,11 @@ class EngineBackendTest {
     @Override
     public Footprint footprint(CacheGeometry geometry) {
       return reference.footprint(geometry);
+    }
+
+    @Override
+    public PageFormat pageFormat(CacheGeometry geometry) {
+      return reference.pageFormat(geometry);
     }
 
     @Override
@@ -122,6 +129,26 @@ class EngineBackendTest {
         @Override
         public float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot) {
           return engine.readSinkRow(layer, head, sequence, sinkSlot);
+        }
+
+        @Override
+        public void readPages(int layer, int[] pages, MemorySegment to) {
+          call(() -> engine.readPages(layer, pages, to));
+        }
+
+        @Override
+        public void writePages(int layer, int[] pages, MemorySegment from) {
+          call(() -> engine.writePages(layer, pages, from));
+        }
+
+        @Override
+        public void readRows(int layer, SequenceState sequence, MemorySegment to) {
+          call(() -> engine.readRows(layer, sequence, to));
+        }
+
+        @Override
+        public void writeRows(int layer, SequenceState sequence, MemorySegment from) {
+          call(() -> engine.writeRows(layer, sequence, from));
         }
 
         @Override

@@ -7,10 +7,12 @@ package org.sinkq.cache;
  */
 public final class PageMasks {
   private final long[][] words;
+  private final int pageTokens;
   private final int wordsPerPage;
 
   /** Clear masks for {@code pages} pages of {@code pageTokens} tokens. */
   public PageMasks(int trackedHeads, int pages, int pageTokens) {
+    this.pageTokens = pageTokens;
     wordsPerPage = wordsPerPage(pageTokens);
     words = new long[trackedHeads][Math.multiplyExact(pages, wordsPerPage)];
   }
@@ -34,6 +36,23 @@ public final class PageMasks {
   /** Marks a token of a page as living elsewhere. */
   public void set(int head, int page, int token) {
     words[head][page * wordsPerPage + token / Long.SIZE] |= 1L << token;
+  }
+
+  /**
+   * Marks the tokens of new pages that a sink table holds; every other one is unmarked.
+   *
+   * @param first position of the first token of the first page
+   */
+  public void derive(int head, int first, int[] pages, SinkTable table) {
+    for (int page : pages) {
+      clear(head, page);
+    }
+    for (int s = 0; s < table.slots(); s++) {
+      int token = table.position(head, s) - first;
+      if (table.position(head, s) != SinkTable.FREE && token >= 0) {
+        set(head, pages[token / pageTokens], token % pageTokens);
+      }
+    }
   }
 
   /** Mask bits of tokens {@code 64 * word} and up. */

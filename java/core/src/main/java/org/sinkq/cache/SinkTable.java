@@ -1,5 +1,7 @@
 package org.sinkq.cache;
 
+import static org.sinkq.InvalidArgumentException.require;
+
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.sinkq.SinkPolicy;
@@ -108,6 +110,49 @@ public final class SinkTable {
       kind[at] = from.get(start + scoresOffset(slots) + slots * Long.BYTES + s);
     }
     from.position(start + imageLength(slots));
+  }
+
+  /**
+   * Checks a table that comes from outside.
+   *
+   * @param flushed tokens of the sequence that live in pages, pool or spill
+   * @throws org.sinkq.InvalidArgumentException naming what no table of such a sequence holds
+   */
+  public void requireConsistent(int flushed) {
+    for (int h = 0; h < heads; h++) {
+      require(
+          frozenAt[h] >= NOT_FROZEN && frozenAt[h] < flushed,
+          "frozenAt=%d of tracked head %d, expected -1 to %d",
+          frozenAt[h],
+          h,
+          flushed - 1);
+      require(
+          poolSize(h) <= policy.poolTokens() && spillSize(h) <= policy.spillTokens(),
+          "pool=%d, spill=%d of tracked head %d, expected at most %d and %d",
+          poolSize(h),
+          spillSize(h),
+          h,
+          policy.poolTokens(),
+          policy.spillTokens());
+      for (int s = 0; s < slots; s++) {
+        int at = h * slots + s;
+        boolean free = position[at] == FREE && kind[at] == KIND_FREE;
+        boolean used = kind[at] == KIND_POOL || kind[at] == KIND_SPILL;
+        require(
+            free
+                || (used
+                    && position[at] >= 0
+                    && position[at] < flushed
+                    && slotOf(h, position[at]) == s),
+            "position=%d of kind %d in sink slot %d of tracked head %d, expected a free slot or a"
+                + " token below %d that is in no other",
+            position[at],
+            kind[at],
+            s,
+            h,
+            flushed);
+      }
+    }
   }
 
   /** Forgets everything. */

@@ -10,6 +10,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineStep;
 import org.sinkq.engine.PageImage;
+import org.sinkq.engine.RowOrder;
 import org.sinkq.layout.CacheGeometry;
 
 /** Pages and rows in off-heap memory, attention on a team of threads. */
@@ -71,7 +72,7 @@ final class CpuEngine implements Engine {
     long ring = layer.rows.ringBase(sequence, head);
     float[] key = new float[layer.layout.headDim];
     float[] value = new float[layer.layout.headDim];
-    PageReader reader = new PageReader(layer, head, sequence.page(pageIndex), rotation());
+    PageReader reader = reader(layer, head, sequence.page(pageIndex));
     for (int t = 0; t < tokens; t++) {
       int sink = tracked < 0 ? -1 : sequence.sinks().slotOf(tracked, first + t);
       if (sink >= 0) {
@@ -92,11 +93,32 @@ final class CpuEngine implements Engine {
 
   @Override
   public PageImage readPage(int layer, int head, int page) {
-    return new PageReader(layers[layer], head, page, rotation()).image();
+    return reader(layers[layer], head, page).image();
   }
 
-  private Rotation rotation() {
-    return new Rotation(geometry.rotationBlock());
+  private PageReader reader(CpuLayer layer, int head, int page) {
+    Rotation rotation = new Rotation(geometry.rotationBlock());
+    return new PageReader(layer.layout, layer.pages, layer.page(page, head), rotation);
+  }
+
+  @Override
+  public void readPages(int layer, int[] pages, MemorySegment to) {
+    layers[layer].copyPages(pages, to, true);
+  }
+
+  @Override
+  public void writePages(int layer, int[] pages, MemorySegment from) {
+    layers[layer].copyPages(pages, from, false);
+  }
+
+  @Override
+  public void readRows(int layer, SequenceState sequence, MemorySegment to) {
+    RowOrder.visit(geometry, layer, sequence, new RowCopy(layers[layer], sequence, to, true));
+  }
+
+  @Override
+  public void writeRows(int layer, SequenceState sequence, MemorySegment from) {
+    RowOrder.visit(geometry, layer, sequence, new RowCopy(layers[layer], sequence, from, false));
   }
 
   @Override

@@ -5,6 +5,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.engine.VectorSupport;
 import org.sinkq.layout.CacheGeometry;
 
@@ -70,6 +71,11 @@ public final class CpuEngineProvider implements EngineProvider {
       sequence += heads * DenseRows.bytesPerHead(geometry, layer);
     }
     return new Footprint(page, sequence);
+  }
+
+  @Override
+  public PageFormat pageFormat(CacheGeometry geometry) {
+    return new CpuPages(geometry);
   }
 
   @Override

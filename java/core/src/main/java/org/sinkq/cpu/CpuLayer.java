@@ -16,18 +16,33 @@ final class CpuLayer {
   final MemorySegment pages;
   final DenseRows rows;
   private final int pageCount;
+  private final int heads;
 
   CpuLayer(Arena arena, CacheMemory memory, int index) {
     CacheGeometry geometry = memory.geometry();
     this.index = index;
     pageCount = memory.pages();
+    heads = geometry.shape().numKvHeads();
     layout = new CpuLayout(geometry, index);
     blocks = new DenseBlocks(layout);
     pages =
-        arena.allocate(
-            (long) pageCount * geometry.shape().numKvHeads() * layout.pageLength,
-            CpuLayout.CODE_BLOCK_LENGTH);
+        arena.allocate((long) pageCount * heads * layout.pageLength, CpuLayout.CODE_BLOCK_LENGTH);
     rows = new DenseRows(arena, geometry, index, layout, memory.sequences());
+  }
+
+  /** Copies pages out or in, [pages][KV head]. */
+  void copyPages(int[] ids, MemorySegment outside, boolean out) {
+    long at = 0;
+    for (int id : ids) {
+      for (int head = 0; head < heads; head++) {
+        if (out) {
+          MemorySegment.copy(pages, page(id, head), outside, at, layout.pageLength);
+        } else {
+          MemorySegment.copy(outside, at, pages, page(id, head), layout.pageLength);
+        }
+        at += layout.pageLength;
+      }
+    }
   }
 
   long page(int page, int head) {

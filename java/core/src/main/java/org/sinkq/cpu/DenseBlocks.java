@@ -62,6 +62,20 @@ final class DenseBlocks {
         : Float.float16ToFloat(from.get(JAVA_SHORT_UNALIGNED, at));
   }
 
+  /** Writes numbers one after the other. */
+  void putRow(MemorySegment to, long at, float[] row) {
+    for (int d = 0; d < row.length; d++) {
+      put(to, at + (long) d * layout.elementLength, row[d]);
+    }
+  }
+
+  /** Reads numbers one after the other. */
+  void getRow(MemorySegment from, long at, float[] row) {
+    for (int d = 0; d < row.length; d++) {
+      row[d] = get(from, at + (long) d * layout.elementLength);
+    }
+  }
+
   /** Reads the row of a slot. */
   void read(MemorySegment from, long base, int slot, float[] key, float[] value) {
     long block = base + (long) (slot / CpuLayout.BLOCK) * layout.denseBlockLength;

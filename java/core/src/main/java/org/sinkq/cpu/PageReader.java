@@ -4,23 +4,27 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import java.lang.foreign.MemorySegment;
 import org.sinkq.engine.PageImage;
 
 /**
  * Reads one page element by element: for reopening pages, and for tests. Not on the decode path.
  */
 final class PageReader {
-  private final CpuLayer layer;
   private final CpuLayout layout;
+  private final DenseBlocks blocks;
+  private final MemorySegment pages;
   private final long base;
   private final Rotation rotation;
   private final int[] firstRow;
 
-  PageReader(CpuLayer layer, int head, int page, Rotation rotation) {
-    this.layer = layer;
+  /** Reads the page at an offset; the rotation is that of the cache's value groups. */
+  PageReader(CpuLayout layout, MemorySegment pages, long base, Rotation rotation) {
+    this.layout = layout;
+    this.pages = pages;
+    this.base = base;
     this.rotation = rotation;
-    layout = layer.layout;
-    base = layer.page(page, head);
+    blocks = new DenseBlocks(layout);
     firstRow = new int[layout.headDim + 1];
     for (int d = 0; d < layout.headDim; d++) {
       firstRow[d + 1] = firstRow[d] + digits(d);
@@ -30,8 +34,7 @@ final class PageReader {
   /** Digits of a channel of the keys. */
   private int digits(int channel) {
     return layout.isAdaptive()
-        ? (layer.pages.get(JAVA_BYTE, base + layout.keyDigitsOffset + channel / 4)
-                >> (2 * (channel % 4)))
+        ? (pages.get(JAVA_BYTE, base + layout.keyDigitsOffset + channel / 4) >> (2 * (channel % 4)))
             & 3
         : 1;
   }
@@ -39,7 +42,7 @@ final class PageReader {
   /** Reads a token's row, dequantized. */
   void read(int token, float[] key, float[] value) {
     if (!layout.codec.isQuantized()) {
-      layer.blocks.read(layer.pages, base, token, key, value);
+      blocks.read(pages, base, token, key, value);
       return;
     }
     for (int d = 0; d < layout.headDim; d++) {
@@ -73,7 +76,7 @@ final class PageReader {
   }
 
   private float scale8(int table, int index) {
-    return Scale8.decode(layer.pages.get(JAVA_BYTE, base + table + index));
+    return Scale8.decode(pages.get(JAVA_BYTE, base + table + index));
   }
 
   private int keyCode(int token, int channel) {
@@ -91,13 +94,12 @@ final class PageReader {
   }
 
   private int code(int offset, int shift) {
-    return layer.pages.get(JAVA_INT_UNALIGNED, base + offset) >>> shift
-        & (1 << layout.codec.bits()) - 1;
+    return pages.get(JAVA_INT_UNALIGNED, base + offset) >>> shift & (1 << layout.codec.bits()) - 1;
   }
 
   private float half(int table, int index) {
     return Float.float16ToFloat(
-        layer.pages.get(JAVA_SHORT_UNALIGNED, base + table + (long) index * Short.BYTES));
+        pages.get(JAVA_SHORT_UNALIGNED, base + table + (long) index * Short.BYTES));
   }
 
   PageImage image() {

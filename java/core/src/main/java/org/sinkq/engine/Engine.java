@@ -1,5 +1,6 @@
 package org.sinkq.engine;
 
+import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 import org.sinkq.RecordedStep;
 import org.sinkq.cache.SequenceState;
@@ -57,6 +58,18 @@ public interface Engine extends AutoCloseable {
 
   /** Reads the row of a sink slot: headDim keys, then headDim values. */
   float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot);
+
+  /** Copies pages of a layer out: [pages][KV head], each in the engine's {@link PageFormat}. */
+  void readPages(int layer, int[] pages, MemorySegment to);
+
+  /** The counterpart of {@link #readPages}, into pages that nobody uses yet. */
+  void writePages(int layer, int[] pages, MemorySegment from);
+
+  /** Copies the dense rows of a layer of a sequence out, in {@link RowOrder}. */
+  void readRows(int layer, SequenceState sequence, MemorySegment to);
+
+  /** The counterpart of {@link #readRows}; window tokens get their scores. */
+  void writeRows(int layer, SequenceState sequence, MemorySegment from);
 
   /** Frees the memory. */
   @Override

@@ -18,6 +18,13 @@ public interface EngineProvider {
   Footprint footprint(CacheGeometry geometry);
 
   /**
+   * The byte order of the engine's pages.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the engine lacks what the geometry asks for
+   */
+  PageFormat pageFormat(CacheGeometry geometry);
+
+  /**
    * Allocates the memory and starts the engine.
    *
    * @param threads threads of a host engine, the calling one included

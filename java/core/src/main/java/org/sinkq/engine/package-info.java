@@ -7,6 +7,7 @@
  *        ▼
  *   Engine           begin(StepPlan) ─► EngineStep   run(layer, q, k, v, out) or append(layer, k, v) ... commit | rollback
  *                    copyRows, reopen                 fork, truncate
+ *                    readPages, readRows, write...    save, restore: PageFormat, RowOrder
  *                    readPage, readWindowRow, ...     canonical order, for tests and tools
  * </pre>
  *

@@ -51,6 +51,14 @@ public abstract class EngineContract {
   }
 
   @Nested
+  class Saved extends SavedContract {
+    @Override
+    protected String engine() {
+      return EngineContract.this.engine();
+    }
+  }
+
+  @Nested
   class Failure extends FailureContract {
     @Override
     protected String engine() {

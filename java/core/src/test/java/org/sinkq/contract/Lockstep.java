@@ -90,6 +90,11 @@ public final class Lockstep implements AutoCloseable {
     return new Pair(of.sequence.fork(), of.reference.copy());
   }
 
+  /** A sequence that was restored from what another one saved, of this backend or another. */
+  public Pair restored(KvSequence sequence, Pair saved) {
+    return new Pair(sequence, saved.reference.copy());
+  }
+
   /** Truncates both. */
   public void truncate(Pair pair, int length) {
     pair.sequence.truncate(length);

@@ -6,6 +6,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /**
@@ -35,6 +36,11 @@ record Kernelled(Kernels kernels) implements EngineProvider {
   @Override
   public Footprint footprint(CacheGeometry geometry) {
     return new CpuEngineProvider().footprint(geometry);
+  }
+
+  @Override
+  public PageFormat pageFormat(CacheGeometry geometry) {
+    return new CpuPages(geometry);
   }
 
   @Override

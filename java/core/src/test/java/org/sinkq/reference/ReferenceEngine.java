@@ -1,5 +1,9 @@
 package org.sinkq.reference;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
@@ -10,6 +14,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineStep;
 import org.sinkq.engine.PageImage;
+import org.sinkq.engine.RowOrder;
 import org.sinkq.layout.CacheGeometry;
 
 /** The engine interface over maps and lists. */
@@ -147,6 +152,94 @@ final class ReferenceEngine implements Engine {
     System.arraycopy(token.key(), 0, both, 0, token.key().length);
     System.arraycopy(token.value(), 0, both, token.key().length, token.value().length);
     return both;
+  }
+
+  @Override
+  public void readPages(int layer, int[] pages, MemorySegment to) {
+    ReferencePages format = new ReferencePages(geometry);
+    int heads = geometry.shape().numKvHeads();
+    long bytes = format.pageBytes(layer);
+    for (int i = 0; i < pages.length * heads; i++) {
+      PageImage image = this.heads[layer][i % heads].pages[pages[i / heads]];
+      format.write(layer, image, new boolean[0], to.asSlice(i * bytes, bytes));
+    }
+  }
+
+  @Override
+  public void writePages(int layer, int[] pages, MemorySegment from) {
+    ReferencePages format = new ReferencePages(geometry);
+    int heads = geometry.shape().numKvHeads();
+    long bytes = format.pageBytes(layer);
+    for (int i = 0; i < pages.length * heads; i++) {
+      this.heads[layer][i % heads].pages[pages[i / heads]] =
+          format.read(layer, from.asSlice(i * bytes, bytes));
+    }
+  }
+
+  @Override
+  public void readRows(int layer, SequenceState sequence, MemorySegment to) {
+    RowOrder.visit(
+        geometry,
+        layer,
+        sequence,
+        new RowOrder.Visitor() {
+          @Override
+          public void window(int head, int position, long offset) {
+            put(readWindowRow(layer, head, sequence, position), offset);
+          }
+
+          @Override
+          public void sink(int head, int slot, long offset) {
+            put(readSinkRow(layer, head, sequence, slot), offset);
+          }
+
+          private void put(float[] row, long offset) {
+            for (int i = 0; i < row.length; i++) {
+              if (codec(layer) == KvCodec.FP32) {
+                to.set(JAVA_FLOAT_UNALIGNED, offset + 4L * i, row[i]);
+              } else {
+                to.set(JAVA_SHORT_UNALIGNED, offset + 2L * i, Float.floatToFloat16(row[i]));
+              }
+            }
+          }
+        });
+  }
+
+  @Override
+  public void writeRows(int layer, SequenceState sequence, MemorySegment from) {
+    int slot = sequence.slot();
+    for (HeadMemory head : heads[layer]) {
+      head.windows.get(slot).clear();
+    }
+    RowOrder.visit(
+        geometry,
+        layer,
+        sequence,
+        new RowOrder.Visitor() {
+          @Override
+          public void window(int head, int position, long offset) {
+            heads[layer][head].windows.get(slot).put(position, get(position, offset));
+          }
+
+          @Override
+          public void sink(int head, int sinkSlot, long offset) {
+            int tracked = geometry.trackedHead(layer, head);
+            int position = sequence.sinks().position(tracked, sinkSlot);
+            heads[layer][head].sinks[slot][sinkSlot] = get(position, offset);
+          }
+
+          private Token get(int position, long offset) {
+            int dim = geometry.shape().headDim();
+            float[][] rows = new float[2][dim];
+            for (int i = 0; i < 2 * dim; i++) {
+              rows[i / dim][i % dim] =
+                  codec(layer) == KvCodec.FP32
+                      ? from.get(JAVA_FLOAT_UNALIGNED, offset + 4L * i)
+                      : Float.float16ToFloat(from.get(JAVA_SHORT_UNALIGNED, offset + 2L * i));
+            }
+            return new Token(position, rows[0], rows[1]);
+          }
+        });
   }
 
   @Override

@@ -5,6 +5,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /** Offers the reference by name; any real engine is preferred to it. */
@@ -41,6 +42,11 @@ public final class ReferenceEngineProvider implements EngineProvider {
             * geometry.shape().numLayers();
     return new Footprint(
         token * geometry.pageTokens(), token * (geometry.flushTokens() + geometry.sinks().slots()));
+  }
+
+  @Override
+  public PageFormat pageFormat(CacheGeometry geometry) {
+    return new ReferencePages(geometry);
   }
 
   @Override

@@ -50,6 +50,7 @@ final class CudaEngine implements Engine, CudaHost {
   final DeviceBuffers buffers;
   final SinkMirror sinks;
   final OperandStaging staging;
+  private final SequenceCopies copies;
   final ReplayLog replays;
   private final Arena arena = Arena.ofShared();
   private final LaunchParameters[] parameters;
@@ -98,6 +99,7 @@ final class CudaEngine implements Engine, CudaHost {
       device.fill(rowAddress, (byte) 0, memory.sequences() * rowStride, stream);
       sinks = new SinkMirror(device, buffers, stream, memory);
       staging = new OperandStaging(device, buffers, stream);
+      copies = new SequenceCopies(device, buffers, stream);
       errors = buffers.allocate((long) layers * Long.BYTES);
       clearErrors();
       replays = new ReplayLog(this);
@@ -366,6 +368,28 @@ final class CudaEngine implements Engine, CudaHost {
   public float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot) {
     long sinkRows = headRows(layer, head, sequence) + layouts[layer].sinkOffset();
     return readRow(layer, sinkRows, sinkSlot);
+  }
+
+  @Override
+  public void readPages(int layer, int[] ids, MemorySegment to) {
+    guarded(() -> copies.pages(pageAddress[layer], pageStride(layer), ids, to, true));
+  }
+
+  @Override
+  public void writePages(int layer, int[] ids, MemorySegment from) {
+    guarded(() -> copies.pages(pageAddress[layer], pageStride(layer), ids, from, false));
+  }
+
+  @Override
+  public void readRows(int layer, SequenceState sequence, MemorySegment to) {
+    long rows = headRows(layer, 0, sequence);
+    guarded(() -> copies.readRows(geometry, layer, layouts[layer], sequence, rows, to));
+  }
+
+  @Override
+  public void writeRows(int layer, SequenceState sequence, MemorySegment from) {
+    long rows = headRows(layer, 0, sequence);
+    guarded(() -> copies.writeRows(geometry, layer, layouts[layer], sequence, rows, from));
   }
 
   @Override

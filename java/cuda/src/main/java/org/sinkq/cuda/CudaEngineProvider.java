@@ -10,6 +10,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /** The engine for NVIDIA GPUs. */
@@ -148,6 +149,11 @@ public final class CudaEngineProvider implements EngineProvider {
       sequence += heads * layout.headBytes;
     }
     return new Footprint(page, sequence);
+  }
+
+  @Override
+  public PageFormat pageFormat(CacheGeometry geometry) {
+    return new CudaPages(geometry);
   }
 
   @Override

@@ -114,6 +114,11 @@ final class CudaLayout {
     return (long) ringTokens / TILE * denseBlock;
   }
 
+  /** Byte offset of the ring's scores within a tracked head's dense rows. */
+  long scoreOffset() {
+    return sinkOffset() + (long) sinkBlocks() * denseBlock;
+  }
+
   /** Bytes of one copy of a tracked head's sink table. */
   static int sinkHeadBytes(int slots) {
     return SinkTable.imageLength(slots);

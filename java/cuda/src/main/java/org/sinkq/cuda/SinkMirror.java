@@ -25,7 +25,6 @@ final class SinkMirror {
   private final CudaDevice device;
   private final DeviceBuffers buffers;
   private final CudaDevice.Stream stream;
-  private final CacheGeometry geometry;
   private final PageMasks masks;
   private final int sideBytes;
   private final long address;
@@ -38,7 +37,7 @@ final class SinkMirror {
     this.device = device;
     this.buffers = buffers;
     this.stream = stream;
-    geometry = memory.geometry();
+    CacheGeometry geometry = memory.geometry();
     masks = memory.masks();
     sideBytes = geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
     address = buffers.allocate(2L * sideBytes * memory.sequences());
@@ -148,26 +147,12 @@ final class SinkMirror {
       at += sideBytes;
       for (int h = 0; h < table.heads(); h++) {
         table.read(h, image);
-        mask(one, table, h);
+        // A masked token of a new page is one that has just become a sink.
+        masks.derive(h, one.flushed, one.newPages, table);
       }
       int slot = one.state.slot();
       if (mirrored[slot] == table) {
         versions[slot] = table.version();
-      }
-    }
-  }
-
-  /** A masked token of a new page is one that has just become a sink. */
-  private void mask(Written step, SinkTable table, int head) {
-    int first = step.flushed;
-    int tokens = geometry.pageTokens();
-    for (int page : step.newPages) {
-      masks.clear(head, page);
-    }
-    for (int s = 0; s < table.slots(); s++) {
-      int token = table.position(head, s) - first;
-      if (table.position(head, s) != SinkTable.FREE && token >= 0) {
-        masks.set(head, step.newPages[token / tokens], token % tokens);
       }
     }
   }

@@ -7,6 +7,7 @@
  *   CudaStep           ─ append ─► attend ─► select ─► pack      one stream, in this order
  *      │  StepTables      the plan as ints: sequences, page ids, items of attend
  *      │  SinkMirror      sink tables up and down
+ *      │  SequenceCopies  pages and rows of saved sequences; CudaPages, their order
  *      │  OperandStaging  host tensors through page-locked memory
  *      │  LayerLaunches   grids of the kernels, for steps and graphs alike
  *   CudaGraph          ─ the same launches of all layers, recorded once

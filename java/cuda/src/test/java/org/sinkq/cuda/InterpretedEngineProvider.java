@@ -6,6 +6,7 @@ import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
 import org.sinkq.engine.Footprint;
+import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
 /** The CUDA engine on a device that interprets the PTX of the jar: no GPU needed. */
@@ -51,6 +52,11 @@ public final class InterpretedEngineProvider implements EngineProvider {
   @Override
   public Footprint footprint(CacheGeometry geometry) {
     return CUDA.footprint(geometry);
+  }
+
+  @Override
+  public PageFormat pageFormat(CacheGeometry geometry) {
+    return CUDA.pageFormat(geometry);
   }
 
   @Override

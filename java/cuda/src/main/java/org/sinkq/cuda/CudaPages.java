@@ -1,0 +1,90 @@
+package org.sinkq.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.lang.foreign.MemorySegment;
+import org.sinkq.engine.PageFormat;
+import org.sinkq.engine.PageImage;
+import org.sinkq.layout.CacheGeometry;
+
+/** Pages in the order of {@link CudaLayout}, off the device. */
+final class CudaPages implements PageFormat {
+  private static final int SIGN = 0x8000;
+
+  private final CudaLayout[] layouts;
+
+  CudaPages(CacheGeometry geometry) {
+    layouts = new CudaLayout[geometry.shape().numLayers()];
+    for (int i = 0; i < layouts.length; i++) {
+      layouts[i] = new CudaLayout(geometry, i);
+    }
+  }
+
+  @Override
+  public String name() {
+    return CudaEngineProvider.NAME;
+  }
+
+  @Override
+  public int pageBytes(int layer) {
+    return layouts[layer].pageBytes;
+  }
+
+  @Override
+  public PageImage read(int layer, MemorySegment page) {
+    return new PageDecoder(layouts[layer], page).image();
+  }
+
+  @Override
+  public void write(int layer, PageImage page, boolean[] masked, MemorySegment to) {
+    CudaLayout layout = layouts[layer];
+    to.asSlice(0, layout.pageBytes).fill((byte) 0);
+    for (int t = 0; t < layout.pageTokens; t++) {
+      if (layout.isQuantized()) {
+        token(layout, page, t, masked[t], to);
+      } else {
+        denseToken(layout, page, t, to);
+      }
+    }
+    boolean any = false;
+    for (boolean m : masked) {
+      any |= m;
+    }
+    for (int d = 0; layout.isQuantized() && d < layout.headDim; d++) {
+      parameters(to, layout.keyScaleOffset(d), page.keyScale()[d], page.keyMin()[d], any && d == 0);
+    }
+  }
+
+  private static void token(
+      CudaLayout layout, PageImage page, int t, boolean masked, MemorySegment to) {
+    for (int d = 0; d < layout.headDim; d++) {
+      add(to, layout.keyCodeOffset(t, d), page.keyCodes()[t][d] << layout.keyCodeShift(t, d));
+      add(to, layout.valueCodeOffset(t, d), page.valueCodes()[t][d] << layout.valueCodeShift(t, d));
+    }
+    for (int g = 0; g < layout.valueGroups; g++) {
+      int at = layout.valueScaleOffset(t, g);
+      parameters(to, at, page.valueScale()[t][g], page.valueMin()[t][g], masked && g == 0);
+    }
+  }
+
+  private static void denseToken(CudaLayout layout, PageImage page, int t, MemorySegment to) {
+    long block = (long) t / CudaLayout.TILE * layout.denseBlock;
+    for (int d = 0; d < layout.headDim; d++) {
+      add(to, block + CudaLayout.denseKeyOffset(t, d), half(page.keys()[t][d]));
+      add(to, block + layout.denseValueOffset(t, d), half(page.values()[t][d]));
+    }
+  }
+
+  private static int half(float x) {
+    return Float.floatToFloat16(x) & 0xFFFF;
+  }
+
+  private static void parameters(MemorySegment to, long at, float scale, float min, boolean mark) {
+    add(to, at, half(scale) | (mark ? SIGN : 0));
+    add(to, at + CudaLayout.MINIMUM_OFFSET, half(min));
+  }
+
+  private static void add(MemorySegment to, long at, int bits) {
+    to.set(JAVA_SHORT, at, (short) (to.get(JAVA_SHORT, at) | bits));
+  }
+}
