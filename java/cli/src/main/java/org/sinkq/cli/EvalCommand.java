@@ -87,7 +87,7 @@ final class EvalCommand implements Runnable {
         long begin = System.nanoTime();
         Countdown countdown = new Countdown(progress, "evaluating", tokens);
         List<TokenScores> scores = Scoring.run(comparison, windows, engine.threads(), countdown);
-        double[][] found = needle.run(passkey, comparison, cells, progress);
+        Passkey.Result needles = needle.run(passkey, comparison, cells, progress);
         double seconds = (System.nanoTime() - begin) * 1e-9;
         return new EvalReport(
             model.info(),
@@ -98,7 +98,7 @@ final class EvalCommand implements Runnable {
             sizes,
             scores,
             cells,
-            found,
+            needles,
             seconds);
       }
     }

@@ -21,7 +21,7 @@ import org.sinkq.llm.ModelInfo;
  * The result of an evaluation as a table, as JSON and as a page.
  *
  * @param textTokens tokens of the text
- * @param found [contenders][cells] part of the trials in which the number was found
+ * @param needles which numbers were found
  */
 record EvalReport(
     ModelInfo model,
@@ -32,7 +32,7 @@ record EvalReport(
     List<Comparison.Size> sizes,
     List<TokenScores> scores,
     List<Passkey.Cell> cells,
-    double[][] found,
+    Passkey.Result needles,
     double seconds)
     implements ReportOptions.Report {
   private static final double TAIL = 0.99;
@@ -96,8 +96,10 @@ record EvalReport(
       for (int c = 0; c < contenders.size(); c++) {
         for (int length : lengths()) {
           List<String> row = new ArrayList<>(List.of(contenders.get(c).name(), length + ""));
-          for (double part : found(c, length)) {
-            row.add(format("%.0f %%", 100 * part));
+          double[] losses = ofLength(needles.loss()[c], length);
+          double[] parts = ofLength(needles.found()[c], length);
+          for (int i = 0; i < parts.length; i++) {
+            row.add(format("%.0f %%, %.2f", 100 * parts[i], losses[i]));
           }
           grid.add(row);
         }
@@ -108,7 +110,7 @@ record EvalReport(
   }
 
   private List<String> needleHead() {
-    List<String> head = new ArrayList<>(List.of("pass key", "tokens"));
+    List<String> head = new ArrayList<>(List.of("found, nats", "tokens"));
     depths().forEach(depth -> head.add("at " + depth + " %"));
     return head;
   }
@@ -121,10 +123,10 @@ record EvalReport(
     return cells.stream().map(Passkey.Cell::depth).distinct().toList();
   }
 
-  private double[] found(int contender, int length) {
+  private double[] ofLength(double[] values, int length) {
     return IntStream.range(0, cells.size())
         .filter(i -> cells.get(i).length() == length)
-        .mapToDouble(i -> found[contender][i])
+        .mapToDouble(i -> values[i])
         .toArray();
   }
 
@@ -168,7 +170,8 @@ record EvalReport(
       Map<String, Object> cell = new LinkedHashMap<>();
       cell.put("tokens", cells.get(i).length());
       cell.put("depth", cells.get(i).depth());
-      cell.put("found", Json.round(found[contender][i], 4));
+      cell.put("found", Json.round(needles.found()[contender][i], 4));
+      cell.put("loss", Json.round(needles.loss()[contender][i], 4));
       all.add(cell);
     }
     return all;
@@ -222,7 +225,9 @@ record EvalReport(
 
   private String needleMap(int contender) {
     double[][] values =
-        lengths().stream().map(length -> found(contender, length)).toArray(double[][]::new);
+        lengths().stream()
+            .map(length -> ofLength(needles.found()[contender], length))
+            .toArray(double[][]::new);
     return new HeatMap(
             lengths().stream().map(n -> n + "").toList(),
             depths().stream().map(d -> d + " %").toList(),

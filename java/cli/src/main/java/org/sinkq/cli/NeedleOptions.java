@@ -12,7 +12,6 @@ import picocli.CommandLine.Spec;
 
 /** Passkey retrieval: whether, over which grid, how often. */
 final class NeedleOptions {
-  private static final long SEED = 1;
   private static final int SHORTEST = 512;
 
   @Spec(Spec.Target.MIXEE)
@@ -44,6 +43,14 @@ final class NeedleOptions {
       defaultValue = "1",
       description = "Numbers to hide at each length and depth (default: ${DEFAULT-VALUE}).")
   private int trials;
+
+  @Option(
+      names = "--needle-seed",
+      paramLabel = "N",
+      defaultValue = "1",
+      description =
+          "Of the first of these numbers, each trial has the next (default: ${DEFAULT-VALUE}).")
+  private long seed;
 
   void check() {
     for (int depth : depths) {
@@ -89,10 +96,10 @@ final class NeedleOptions {
     return cells.stream().mapToInt(Passkey.Cell::length).max().orElse(0);
   }
 
-  double[][] run(
+  Passkey.Result run(
       Passkey passkey, Comparison comparison, List<Passkey.Cell> cells, Progress progress) {
     int tokens = trials * cells.stream().mapToInt(cell -> cell.length() - 1).sum();
     return passkey.run(
-        comparison, cells, trials, SEED, new Countdown(progress, "hiding numbers", tokens));
+        comparison, cells, trials, seed, new Countdown(progress, "hiding numbers", tokens));
   }
 }

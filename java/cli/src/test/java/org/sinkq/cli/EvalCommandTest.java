@@ -81,7 +81,9 @@ final class EvalCommandTest {
     assertTrue(
         run.out().contains("{\"kv\":\"int4\",\"format\":\"int4: 4 bit, page 128, window 32,"),
         run.out());
-    assertTrue(run.out().contains("\"passkey\":[{\"tokens\":220,\"depth\":0,\"found\":0.0},"));
+    assertTrue(
+        run.out().contains("\"passkey\":[{\"tokens\":220,\"depth\":0,\"found\":0.0,\"loss\":"),
+        run.out());
     String html = Files.readString(report);
     assertTrue(html.contains("<h1>Cache evaluation: Tiny</h1>"));
     assertTrue(html.contains("<h2>Pass keys found</h2>"));

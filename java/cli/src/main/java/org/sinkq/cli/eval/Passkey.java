@@ -32,6 +32,16 @@ public final class Passkey {
    */
   public record Cell(int length, int depth) {}
 
+  /**
+   * What came of the grid.
+   *
+   * @param found [contenders][cells] part of the trials in which the key was found
+   * @param loss [contenders][cells] negative logarithm of the answer's probability in nats, mean
+   *     over the trials: where a model is unsure even with an exact cache, whether it finds a key
+   *     is a matter of chance, and this tells more
+   */
+  public record Result(double[][] found, double[][] loss) {}
+
   /** Trials for a tokenizer; {@code prefix} begins every window. */
   public Passkey(Tokenizer tokenizer, int[] prefix) {
     this.tokenizer = tokenizer;
@@ -84,34 +94,37 @@ public final class Passkey {
    *
    * @param trials of each cell, each with another key
    * @param progress receives the tokens fed so far
-   * @return [contenders][cells] part of the trials in which the key was found
    */
-  public double[][] run(
+  public Result run(
       Comparison comparison, List<Cell> cells, int trials, long seed, IntConsumer progress) {
     int contenders = comparison.contenders().size();
-    double[][] found = new double[contenders][cells.size()];
+    Result result =
+        new Result(new double[contenders][cells.size()], new double[contenders][cells.size()]);
     int before = 0;
     for (int cell = 0; cell < cells.size(); cell++) {
       for (int trial = 0; trial < trials; trial++) {
         Window window = window(cells.get(cell), seed + trial);
         int fed = before;
         boolean[] missed = new boolean[contenders];
+        double[] loss = new double[contenders];
         comparison.run(
             window,
             (first, targets, logits) -> {
               for (int row = 0; row < logits.length; row++) {
                 int wanted = window.tokens()[first + row % targets];
                 missed[row / targets] |= Distribution.argMax(logits[row]) != wanted;
+                loss[row / targets] += Distribution.logSumExp(logits[row]) - logits[row][wanted];
               }
             },
             done -> progress.accept(fed + done));
         before += window.tokens().length - 1;
         for (int c = 0; c < contenders; c++) {
-          found[c][cell] += missed[c] ? 0 : 1.0 / trials;
+          result.found[c][cell] += missed[c] ? 0 : 1.0 / trials;
+          result.loss[c][cell] += loss[c] / trials;
         }
       }
     }
-    return found;
+    return result;
   }
 
   /** The grid of all lengths and depths, length by length. */

@@ -1,5 +1,6 @@
 package org.sinkq.cli.eval;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -79,10 +80,15 @@ final class PasskeyTest {
     assertEquals(new Passkey.Cell(300, 100), cells.get(1));
     try (Comparison comparison = new Comparison(model, List.of(contender, contender))) {
       int[] fed = {0};
-      double[][] found = passkey.run(comparison, cells, 2, 1, done -> fed[0] = done);
+      Passkey.Result result = passkey.run(comparison, cells, 2, 1, done -> fed[0] = done);
       assertEquals(2 * (299 + 299 + 399 + 399), fed[0]);
-      assertEquals(0, Arrays.stream(found).flatMapToDouble(Arrays::stream).sum());
-      assertEquals(4, found[1].length);
+      assertEquals(0, Arrays.stream(result.found()).flatMapToDouble(Arrays::stream).sum());
+      assertEquals(4, result.found()[1].length);
+      assertArrayEquals(result.loss()[0], result.loss()[1]);
+      double guess = 6 * Math.log(tokenizer.vocabularySize());
+      for (double loss : result.loss()[0]) {
+        assertEquals(guess, loss, 0.5 * guess);
+      }
     }
   }
 }
