@@ -27,6 +27,7 @@ FORWARD(cublasCreate_v2, (void **handle), (handle))
 FORWARD(cublasDestroy_v2, (void *handle), (handle))
 FORWARD(cublasSetStream_v2, (void *handle, void *stream), (handle, stream))
 FORWARD(cublasSetWorkspace_v2, (void *handle, void *workspace, size_t bytes), (handle, workspace, bytes))
+FORWARD(cublasSetMathMode, (void *handle, int mode), (handle, mode))
 FORWARD(cublasGemmEx,
         (void *handle, int transa, int transb, int m, int n, int k, const void *alpha, const void *a, int a_type,
          int lda, const void *b, int b_type, int ldb, const void *beta, void *c, int c_type, int ldc, int compute_type,

@@ -1,5 +1,6 @@
 // What a forward pass needs besides matrix products and attention: embedding, RMS norm, RoPE, gate.
-// The residual stream and what products yield is fp32, what goes into a product fp16.
+// The residual stream and logits are fp32; what goes into a product is fp16, and so is what comes out of one and is no
+// sum, since fp32 there would only be traffic: products are summed in fp32 and rounded once.
 #pragma once
 #include <cuda_fp16.h>
 #include <cstdint>
@@ -7,6 +8,10 @@
 namespace sinkq {
 
 constexpr int FORWARD_THREADS = 256;
+constexpr int NORM_THREADS = 512;
+constexpr int NORM_QUADS = 4;  // of a thread, so that rows up to 8192 are read once
+constexpr int TURN_THREADS = 128;
+constexpr int GATE_ELEMENTS = 8;  // of a thread
 constexpr int CHOOSE_THREADS = 1024;
 
 struct Embed {
@@ -26,7 +31,7 @@ struct Norm {
 };
 
 struct Turn {
-  float* qkv;              // [rows, q_heads + 2 kv_heads, dim]: queries, keys, values
+  __half* qkv;             // [rows, q_heads + 2 kv_heads, dim]: queries, keys, values
   const float* bias;       // [q_heads + 2 kv_heads, dim], or null
   const float* q_norm;     // [dim], or null
   const float* k_norm;     // [dim], or null
@@ -41,7 +46,7 @@ struct Turn {
 };
 
 struct Gate {
-  const float* x;     // [rows, 2, inner]: gate, up
+  const __half* x;    // [rows, 2, inner]: gate, up
   const float* bias;  // [2, inner], or null
   __half* out;        // [rows, inner]
   int64_t inner;
@@ -81,69 +86,159 @@ __device__ inline void embed(const Embed& p) {
   }
 }
 
+// Sum over a block of NORM_THREADS.
+__device__ __forceinline__ float block_sum(float x) {
+  __shared__ float sums[NORM_THREADS / 32];
+  x = warp_sum(x);
+  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = x;
+  __syncthreads();
+  x = 0;
+#pragma unroll
+  for (int i = 0; i < NORM_THREADS / 32; i++) x += sums[i];
+  return x;
+}
+
+__device__ __forceinline__ float norm_scale(float squares, int n, float epsilon) {
+  return __fdiv_rn(1, __fsqrt_rn(__fdiv_rn(squares, n) + epsilon));
+}
+
+__device__ __forceinline__ uint32_t pack_halves(float a, float b) {
+  __half2 pair = __floats2half2_rn(a, b);
+  return *reinterpret_cast<uint32_t*>(&pair);
+}
+
 // x / sqrt(mean(x^2) + epsilon) * weight. Grid (rows).
 __device__ inline void norm(const Norm& p) {
-  __shared__ float sums[FORWARD_THREADS / 32];
   int row = p.rows == nullptr ? blockIdx.x : p.rows[blockIdx.x];
   const float* x = p.x + int64_t{row} * p.width;
+  __half* out = p.out + int64_t{blockIdx.x} * p.width;
   float sum = 0;
-  for (int i = threadIdx.x; i < p.width; i += FORWARD_THREADS) sum = fmaf(x[i], x[i], sum);
-  sum = warp_sum(sum);
-  if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = sum;
-  __syncthreads();
-  sum = 0;
+  if (p.width % 4 != 0 || p.width > 4 * NORM_QUADS * NORM_THREADS) {
+    for (int i = threadIdx.x; i < p.width; i += NORM_THREADS) sum = fmaf(x[i], x[i], sum);
+    float scale = norm_scale(block_sum(sum), p.width, p.epsilon);
+    for (int i = threadIdx.x; i < p.width; i += NORM_THREADS) out[i] = __float2half_rn(x[i] * scale * p.weight[i]);
+    return;
+  }
+  float4 quads[NORM_QUADS];
 #pragma unroll
-  for (int i = 0; i < FORWARD_THREADS / 32; i++) sum += sums[i];
-  float scale = __fdiv_rn(1, __fsqrt_rn(__fdiv_rn(sum, p.width) + p.epsilon));
-  for (int i = threadIdx.x; i < p.width; i += FORWARD_THREADS) {
-    p.out[int64_t{blockIdx.x} * p.width + i] = __float2half_rn(x[i] * scale * p.weight[i]);
+  for (int i = 0; i < NORM_QUADS; i++) {
+    int at = threadIdx.x + i * NORM_THREADS;
+    quads[i] = at < p.width / 4 ? reinterpret_cast<const float4*>(x)[at] : make_float4(0, 0, 0, 0);
+  }
+#pragma unroll
+  for (int i = 0; i < NORM_QUADS; i++) {
+    float4 q = quads[i];
+    sum = fmaf(q.x, q.x, fmaf(q.y, q.y, fmaf(q.z, q.z, fmaf(q.w, q.w, sum))));
+  }
+  float scale = norm_scale(block_sum(sum), p.width, p.epsilon);
+#pragma unroll
+  for (int i = 0; i < NORM_QUADS; i++) {
+    int at = threadIdx.x + i * NORM_THREADS;
+    if (at < p.width / 4) {
+      float4 q = quads[i];
+      float4 w = reinterpret_cast<const float4*>(p.weight)[at];
+      reinterpret_cast<uint2*>(out)[at] = make_uint2(pack_halves(q.x * scale * w.x, q.y * scale * w.y),
+                                                     pack_halves(q.z * scale * w.z, q.w * scale * w.w));
+    }
   }
 }
 
-// Bias, norm of a head and RoPE, in place. Grid (rows, heads of q, k and v), one warp a block.
+constexpr float HALF_MAX = 65504;
+
+__device__ __forceinline__ float in_half_range(float x) { return fminf(fmaxf(x, -HALF_MAX), HALF_MAX); }
+
+// Bias, norm of a head and RoPE, in place; a query stays within the fp16 range, a key that leaves it is for append to
+// refuse. Grid (rows, ceil(heads / warps)), a warp a head; without a bias the heads of v are left out.
 __device__ inline void turn(const Turn& p) {
-  int head = blockIdx.y;
-  int lane = threadIdx.x;
-  int64_t heads = p.q_heads + 2 * p.kv_heads;
-  float* x = p.qkv + (blockIdx.x * heads + head) * p.dim;
-  if (p.bias != nullptr) {
-    for (int i = lane; i < p.dim; i += 32) x[i] += p.bias[head * p.dim + i];
+  constexpr int MOST = 8;  // elements of a lane: heads of up to 256
+  int head = blockIdx.y * (TURN_THREADS / 32) + threadIdx.x / 32;
+  int lane = threadIdx.x % 32;
+  int heads = p.q_heads + 2 * p.kv_heads;
+  if (head >= heads) return;
+  bool turned = head < p.q_heads + p.kv_heads;
+  if (!turned && p.bias == nullptr) return;
+  __half* out = p.qkv + (int64_t{blockIdx.x} * heads + head) * p.dim;
+  // Lane i has pairs i, i + 32, ..., and behind them what is not turned, two by two.
+  float x[MOST];
+  int at[MOST];
+#pragma unroll
+  for (int i = 0; i < MOST / 2; i++) {
+    int pair = lane + 32 * i;
+    bool rotates = pair < p.pairs;
+    at[2 * i] = rotates && !p.interleaved ? pair : 2 * pair;
+    at[2 * i + 1] = rotates && !p.interleaved ? pair + p.pairs : 2 * pair + 1;
+    bool inside = 2 * pair < p.dim;
+#pragma unroll
+    for (int j = 2 * i; j < 2 * i + 2; j++) {
+      x[j] = inside ? __half2float(out[at[j]]) : 0;
+      if (inside && p.bias != nullptr) x[j] += p.bias[head * p.dim + at[j]];
+    }
   }
-  if (head >= p.q_heads + p.kv_heads) return;
-  __syncwarp();
   const float* weight = head < p.q_heads ? p.q_norm : p.k_norm;
-  if (weight != nullptr) {
+  if (turned && weight != nullptr) {
     float sum = 0;
-    for (int i = lane; i < p.dim; i += 32) sum = fmaf(x[i], x[i], sum);
-    sum = warp_sum(sum);
-    float scale = __fdiv_rn(1, __fsqrt_rn(__fdiv_rn(sum, p.dim) + p.epsilon));
-    for (int i = lane; i < p.dim; i += 32) x[i] *= scale * weight[i];
-    __syncwarp();
+#pragma unroll
+    for (int j = 0; j < MOST; j++) sum = fmaf(x[j], x[j], sum);
+    float scale = norm_scale(warp_sum(sum), p.dim, p.epsilon);
+#pragma unroll
+    for (int j = 0; j < MOST; j++) {
+      if (2 * (lane + 32 * (j / 2)) < p.dim) x[j] *= scale * weight[at[j]];
+    }
   }
-  const float2* table = p.table + int64_t{p.positions[blockIdx.x]} * p.pairs;
-  for (int i = lane; i < p.pairs; i += 32) {
-    int a = p.interleaved ? 2 * i : i;
-    int b = p.interleaved ? 2 * i + 1 : i + p.pairs;
-    float2 angle = table[i];
-    float first = x[a];
-    float second = x[b];
-    x[a] = first * angle.x - second * angle.y;
-    x[b] = first * angle.y + second * angle.x;
+  const float2* table = p.table + (turned ? int64_t{p.positions[blockIdx.x]} * p.pairs : 0);
+#pragma unroll
+  for (int i = 0; i < MOST / 2; i++) {
+    int pair = lane + 32 * i;
+    if (2 * pair >= p.dim) continue;
+    float first = x[2 * i];
+    float second = x[2 * i + 1];
+    if (turned && pair < p.pairs) {
+      float2 angle = table[pair];
+      x[2 * i] = first * angle.x - second * angle.y;
+      x[2 * i + 1] = first * angle.y + second * angle.x;
+    }
+#pragma unroll
+    for (int j = 2 * i; j < 2 * i + 2; j++) {
+      out[at[j]] = __float2half_rn(head < p.q_heads ? in_half_range(x[j]) : x[j]);
+    }
   }
 }
 
-// silu(gate) * up. Grid (ceil(inner / FORWARD_THREADS), rows).
+__device__ __forceinline__ float gated(float gate, float up) {
+  gate = in_half_range(gate);
+  return in_half_range(__fdividef(gate, 1 + __expf(-gate)) * in_half_range(up));
+}
+
+// silu(gate) * up, within the fp16 range. Grid (ceil(inner / GATE_ELEMENTS / FORWARD_THREADS), rows).
 __device__ inline void gate(const Gate& p) {
-  int i = blockIdx.x * FORWARD_THREADS + threadIdx.x;
-  if (i >= p.inner) return;
-  const float* x = p.x + blockIdx.y * 2 * p.inner;
-  float g = x[i];
-  float up = x[p.inner + i];
-  if (p.bias != nullptr) {
-    g += p.bias[i];
-    up += p.bias[p.inner + i];
+  int64_t first = (int64_t{blockIdx.x} * FORWARD_THREADS + threadIdx.x) * GATE_ELEMENTS;
+  if (first >= p.inner) return;
+  const __half* gates = p.x + int64_t{blockIdx.y} * 2 * p.inner;
+  const __half* ups = gates + p.inner;
+  __half* out = p.out + int64_t{blockIdx.y} * p.inner;
+  if (p.bias == nullptr && p.inner % GATE_ELEMENTS == 0) {
+    uint4 g = *reinterpret_cast<const uint4*>(gates + first);
+    uint4 u = *reinterpret_cast<const uint4*>(ups + first);
+    uint32_t* gw = reinterpret_cast<uint32_t*>(&g);
+    const uint32_t* uw = reinterpret_cast<const uint32_t*>(&u);
+#pragma unroll
+    for (int i = 0; i < GATE_ELEMENTS / 2; i++) {
+      float2 a = __half22float2(*reinterpret_cast<const __half2*>(gw + i));
+      float2 b = __half22float2(*reinterpret_cast<const __half2*>(uw + i));
+      gw[i] = pack_halves(gated(a.x, b.x), gated(a.y, b.y));
+    }
+    *reinterpret_cast<uint4*>(out + first) = g;
+    return;
   }
-  p.out[blockIdx.y * p.inner + i] = __float2half_rn(__fdividef(g, 1 + __expf(-g)) * up);
+  for (int64_t i = first; i < min(first + GATE_ELEMENTS, p.inner); i++) {
+    float g = __half2float(gates[i]);
+    float up = __half2float(ups[i]);
+    if (p.bias != nullptr) {
+      g += p.bias[i];
+      up += p.bias[p.inner + i];
+    }
+    out[i] = __float2half_rn(gated(g, up));
+  }
 }
 
 // Grid (rows).

@@ -7,8 +7,8 @@
   }
 
 FORWARD(embed, Embed, sinkq::FORWARD_THREADS)
-FORWARD(norm, Norm, sinkq::FORWARD_THREADS)
-FORWARD(turn, Turn, 32)
+FORWARD(norm, Norm, sinkq::NORM_THREADS)
+FORWARD(turn, Turn, sinkq::TURN_THREADS)
 FORWARD(gate, Gate, sinkq::FORWARD_THREADS)
 FORWARD(add_bias, Bias, sinkq::FORWARD_THREADS)
 FORWARD(choose, Choose, sinkq::CHOOSE_THREADS)

@@ -26,6 +26,12 @@ final class CublasProducts implements AutoCloseable {
 
   private static final int FLOAT = 0;
 
+  /**
+   * CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION: a product that is split gives its partial
+   * sums in fp32 where the result is fp16.
+   */
+  private static final int NO_REDUCED_SUMS = 16;
+
   /** What cuBLAS recommends for Hopper; a workspace of its own lets products be captured. */
   static final long WORKSPACE_BYTES = 32L << 20;
 
@@ -53,6 +59,7 @@ final class CublasProducts implements AutoCloseable {
     check(
         JCublas2.cublasSetWorkspace(handle, pointers.apply(workspace), WORKSPACE_BYTES),
         "giving cuBLAS its workspace");
+    check(JCublas2.cublasSetMathMode(handle, NO_REDUCED_SUMS), "asking cuBLAS for sums in fp32");
     // The handle may outlive any scope; two floats are no loss.
     MemorySegment factors = Arena.global().allocate(JAVA_FLOAT, 2);
     factors.setAtIndex(JAVA_FLOAT, 0, 1);
@@ -88,9 +95,9 @@ final class CublasProducts implements AutoCloseable {
             pointers.apply(p.x()),
             HALF,
             p.inputs(),
-            p.accumulate() ? one : zero,
+            p.result() == CudaDevice.Result.ADDED ? one : zero,
             pointers.apply(p.out()),
-            FLOAT,
+            p.result() == CudaDevice.Result.HALF ? HALF : FLOAT,
             p.outputs(),
             cublasComputeType.CUBLAS_COMPUTE_32F,
             cublasGemmAlgo.CUBLAS_GEMM_DEFAULT),

@@ -134,20 +134,30 @@ public interface CudaDevice extends AutoCloseable {
   /** Queues a launch. */
   void launch(Launch launch, Stream stream);
 
+  /** What becomes of the sums of a product. */
+  enum Result {
+    /** Written as fp32. */
+    FLOAT,
+    /** Added to fp32 numbers. */
+    ADDED,
+    /** Written as fp16; beyond its range infinite. */
+    HALF
+  }
+
   /**
    * A matrix product: {@code out[r][o] = sum over i of x[r][i] * weights[o][i]}, with fp16 operands
    * and fp32 sums.
    *
    * @param weights address of [outputs, inputs] fp16
    * @param x address of [rows, inputs] fp16
-   * @param out address of [rows, outputs] fp32
+   * @param out address of [rows, outputs]
    * @param rows of x
    * @param outputs rows of the weights
    * @param inputs columns of both
-   * @param accumulate whether the product is added to what {@code out} holds
+   * @param result what is done to {@code out}
    */
   record Product(
-      long weights, long x, long out, int rows, int outputs, int inputs, boolean accumulate) {}
+      long weights, long x, long out, int rows, int outputs, int inputs, Result result) {}
 
   /**
    * Makes {@link #multiply} available on a stream, until that is destroyed. Recordings of the

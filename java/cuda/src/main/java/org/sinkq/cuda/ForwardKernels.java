@@ -14,6 +14,9 @@ import java.lang.foreign.MemorySegment;
  */
 public final class ForwardKernels implements AutoCloseable {
   private static final int THREADS = 256;
+  private static final int NORM_THREADS = 512;
+  private static final int TURN_THREADS = 128;
+  private static final int GATE_ELEMENTS = 8;
   private static final int CHOOSE_THREADS = 1024;
   private static final int RANDOMIZE_BLOCKS = 4096;
   private static final int WARP = 32;
@@ -89,7 +92,7 @@ public final class ForwardKernels implements AutoCloseable {
     addresses(x, weight, out, which);
     ints(32, width);
     parameter.set(JAVA_FLOAT, 36, epsilon);
-    launch(norm, rows, 1, THREADS);
+    launch(norm, rows, 1, NORM_THREADS);
   }
 
   /**
@@ -108,7 +111,7 @@ public final class ForwardKernels implements AutoCloseable {
   /**
    * Adds the bias to queries, keys and values, norms each head of queries and keys, and turns them.
    *
-   * @param qkv [rows, query heads + 2 KV heads, headDim]
+   * @param qkv [rows, query heads + 2 KV heads, headDim] fp16; queries stay within its range
    * @param positions [rows] ints
    */
   public void turn(
@@ -123,19 +126,20 @@ public final class ForwardKernels implements AutoCloseable {
     addresses(qkv, how.bias, how.queryNorm, how.keyNorm, how.table, positions);
     ints(48, queryHeads, kvHeads, headDim, how.pairs, how.interleaved ? 1 : 0);
     parameter.set(JAVA_FLOAT, 68, epsilon);
-    launch(turn, rows, queryHeads + 2 * kvHeads, WARP);
+    int heads = queryHeads + (how.bias == 0 ? 1 : 2) * kvHeads;
+    launch(turn, rows, CudaLayout.ceilDiv(heads, TURN_THREADS / WARP), TURN_THREADS);
   }
 
   /**
-   * {@code out = silu(gate) * up}.
+   * {@code out = silu(gate) * up}, within the fp16 range.
    *
-   * @param x [rows, 2, inner]: gate, up
+   * @param x [rows, 2, inner] fp16: gate, up
    * @param bias [2, inner], or 0
    * @param out [rows, inner] fp16
    */
   public void gate(long x, long bias, long out, int rows, int inner) {
     addresses(x, bias, out, inner);
-    launch(gate, CudaLayout.ceilDiv(inner, THREADS), rows, THREADS);
+    launch(gate, CudaLayout.ceilDiv(inner, GATE_ELEMENTS * THREADS), rows, THREADS);
   }
 
   /**

@@ -392,7 +392,8 @@ public final class InterpretedDevice implements CudaDevice {
     check();
     long weightBytes = (long) p.outputs() * p.inputs() * Short.BYTES;
     long xBytes = (long) p.rows() * p.inputs() * Short.BYTES;
-    long outBytes = (long) p.rows() * p.outputs() * Float.BYTES;
+    int elementBytes = p.result() == Result.HALF ? Short.BYTES : Float.BYTES;
+    long outBytes = (long) p.rows() * p.outputs() * elementBytes;
     DeviceMemory.Range weights = range(p.weights(), weightBytes, Space.Access.READ);
     DeviceMemory.Range x = range(p.x(), xBytes, Space.Access.READ);
     DeviceMemory.Range out = range(p.out(), outBytes, Space.Access.WRITE);

@@ -15,8 +15,11 @@ final class Products {
       DeviceMemory.Range out) {
     require(weights, p.outputs() * p.inputs() * Short.BYTES);
     require(x, p.rows() * p.inputs() * Short.BYTES);
-    int outBytes = p.rows() * p.outputs() * Float.BYTES;
-    if (p.accumulate()) {
+    boolean half = p.result() == CudaDevice.Result.HALF;
+    boolean added = p.result() == CudaDevice.Result.ADDED;
+    int elementBytes = half ? Short.BYTES : Float.BYTES;
+    int outBytes = p.rows() * p.outputs() * elementBytes;
+    if (added) {
       require(out, outBytes);
     }
     float[] w = halves(weights, p.outputs() * p.inputs());
@@ -24,12 +27,16 @@ final class Products {
     ByteBuffer to = bytes(out);
     for (int r = 0; r < p.rows(); r++) {
       for (int o = 0; o < p.outputs(); o++) {
-        int at = (r * p.outputs() + o) * Float.BYTES;
-        double sum = p.accumulate() ? to.getFloat(at) : 0;
+        int at = (r * p.outputs() + o) * elementBytes;
+        double sum = added ? to.getFloat(at) : 0;
         for (int i = 0; i < p.inputs(); i++) {
           sum += (double) w[o * p.inputs() + i] * rows[r * p.inputs() + i];
         }
-        to.putFloat(at, (float) sum);
+        if (half) {
+          to.putShort(at, Float.floatToFloat16((float) sum));
+        } else {
+          to.putFloat(at, (float) sum);
+        }
       }
     }
     out.allocation().init.set(out.offset(), outBytes, true);

@@ -6,9 +6,9 @@ package org.sinkq.llm.model;
  * @param rows room for so many
  * @param x [rows, width] the residual stream
  * @param normed [rows, width] fp16
- * @param qkv [rows, query heads + 2 KV heads, headDim]
+ * @param qkv [rows, query heads + 2 KV heads, headDim] fp16
  * @param attended [rows, query heads, headDim] fp16
- * @param gateUp [rows, 2, feedForward]
+ * @param gateUp [rows, 2, feedForward] fp16
  * @param gated [rows, feedForward] fp16
  */
 record Activations(
@@ -26,9 +26,9 @@ record Activations(
         rows,
         memory.allocate(n * config.width() * Float.BYTES),
         memory.allocate(n * config.width() * Short.BYTES),
-        memory.allocate(n * allHeads * dim * Float.BYTES),
+        memory.allocate(n * allHeads * dim * Short.BYTES),
         memory.allocate(n * heads * dim * Short.BYTES),
-        memory.allocate(n * 2 * config.feedForward() * Float.BYTES),
+        memory.allocate(n * 2 * config.feedForward() * Short.BYTES),
         memory.allocate(n * config.feedForward() * Short.BYTES));
   }
 

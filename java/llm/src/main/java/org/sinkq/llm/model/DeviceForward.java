@@ -5,6 +5,7 @@ import org.sinkq.DType;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
 import org.sinkq.cuda.CudaDevice;
+import org.sinkq.cuda.CudaDevice.Result;
 import org.sinkq.cuda.ForwardKernels;
 import org.sinkq.llm.StepPart;
 
@@ -12,9 +13,9 @@ import org.sinkq.llm.StepPart;
  * Queues the forward pass of rows, or parts of it, for plain and for recorded steps alike.
  *
  * <pre>
- *   x fp32 ─► norm fp16 ─► product qkv fp32 ─► bias, norm, RoPE ─► attention fp16 ─► product += x
+ *   x fp32 ─► norm fp16 ─► product qkv fp16 ─► bias, norm, RoPE ─► attention fp16 ─► product += x
  *     │                                                                                    │
- *     └──◄── product += x ◄── gate fp16 ◄── product gate, up fp32 ◄── norm fp16 ◄──────────┘
+ *     └──◄── product += x ◄── gate fp16 ◄── product gate, up fp16 ◄── norm fp16 ◄──────────┘
  * </pre>
  */
 final class DeviceForward {
@@ -69,7 +70,7 @@ final class DeviceForward {
     int all = queries + 2 * kvHeads * dim;
     int inner = config.feedForward();
     norm(layer.attentionNorm(), 0, rows);
-    multiply(layer.qkv(), space.normed(), space.qkv(), rows, all, width, false);
+    multiply(layer.qkv(), space.normed(), space.qkv(), rows, all, width, Result.HALF);
     if (other) {
       turn(layer, positions, rows);
     }
@@ -84,7 +85,7 @@ final class DeviceForward {
     addProduct(
         layer.attentionOutput(), layer.attentionOutputBias(), space.attended(), rows, queries);
     norm(layer.feedForwardNorm(), 0, rows);
-    multiply(layer.gateUp(), space.normed(), space.gateUp(), rows, 2 * inner, width, false);
+    multiply(layer.gateUp(), space.normed(), space.gateUp(), rows, 2 * inner, width, Result.HALF);
     if (other) {
       kernels.gate(space.gateUp(), layer.gateUpBias(), space.gated(), rows, inner);
     }
@@ -112,8 +113,8 @@ final class DeviceForward {
   /** Heads of qkv, from element {@code first} of each row on. */
   private TensorView part(int first, int heads, int rows, int stride) {
     int dim = shape.headDim();
-    long address = space.qkv() + (long) first * Float.BYTES;
-    return new TensorView(null, address, DType.F32, rows, heads, dim, stride, dim);
+    long address = space.qkv() + (long) first * Short.BYTES;
+    return new TensorView(null, address, DType.F16, rows, heads, dim, stride, dim);
   }
 
   private void norm(long weight, long which, int rows) {
@@ -124,15 +125,15 @@ final class DeviceForward {
   }
 
   private void multiply(
-      long matrix, long from, long to, int rows, int outputs, int inputs, boolean accumulate) {
+      long matrix, long from, long to, int rows, int outputs, int inputs, Result result) {
     if (parts.contains(StepPart.PRODUCTS)) {
-      model.multiply(new CudaDevice.Product(matrix, from, to, rows, outputs, inputs, accumulate));
+      model.multiply(new CudaDevice.Product(matrix, from, to, rows, outputs, inputs, result));
     }
   }
 
   /** {@code x += map(from)}. */
   private void addProduct(long matrix, long bias, long from, int rows, int inputs) {
-    multiply(matrix, from, space.x(), rows, config.width(), inputs, true);
+    multiply(matrix, from, space.x(), rows, config.width(), inputs, Result.ADDED);
     if (bias != 0 && other) {
       kernels.addBias(space.x(), bias, rows, config.width());
     }
@@ -148,6 +149,12 @@ final class DeviceForward {
   void logits(long which, int rows, long logits) {
     norm(weights.outputNorm(), which, rows);
     multiply(
-        weights.output(), space.normed(), logits, rows, model.vocabulary(), config.width(), false);
+        weights.output(),
+        space.normed(),
+        logits,
+        rows,
+        model.vocabulary(),
+        config.width(),
+        Result.FLOAT);
   }
 }

@@ -11,6 +11,13 @@
  *
  * {@code ModelConfig} reads the sizes from the metadata, {@code ModelWeights} finds the tensors and
  * refuses what it does not know, {@code Decoder} runs a step. {@code DeviceDecoder} does the same
- * on a GPU, from weights that {@code DeviceWeights} has sent there.
+ * on a GPU:
+ *
+ * <pre>
+ *   DeviceModel    weights (DeviceWeights, of a file or RandomWeights), RoPE table, kernels
+ *   DeviceForward  queues the layers, for both of these, on Activations
+ *     ├─ DeviceDecoder   prompts and mixed steps, launch by launch
+ *     └─ RecordedLoop    decode steps, one CUDA graph for 1, 2, 4, 8, ... rows; chooses tokens
+ * </pre>
  */
 package org.sinkq.llm.model;
