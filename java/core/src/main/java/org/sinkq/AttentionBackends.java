@@ -37,7 +37,7 @@ public final class AttentionBackends {
    *
    * @throws EngineUnavailableException if the engine asked for, or every engine, cannot run here
    * @throws InvalidArgumentException if the name is unknown, the engine lacks what the cache asks
-   *     for, or the capacity is too small for one page
+   *     for, the capacity is too small for one page, or there is no device of that number
    * @throws DeviceException if the memory cannot be had
    */
   public static AttentionBackend open(BackendConfig config) {

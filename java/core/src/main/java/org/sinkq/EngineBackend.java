@@ -78,7 +78,9 @@ final class EngineBackend implements AttentionBackend {
         config.threads() == 0 ? Runtime.getRuntime().availableProcessors() : config.threads();
     engine =
         provider.open(
-            new CacheMemory(geometry, capacity.pages(), capacity.sequences(), masks), threads);
+            new CacheMemory(
+                geometry, capacity.pages(), capacity.sequences(), masks, config.device()),
+            threads);
     transfer = new SequenceTransfer(this, pageFormat);
   }
 

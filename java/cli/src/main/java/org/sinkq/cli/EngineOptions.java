@@ -37,6 +37,12 @@ final class EngineOptions {
       description = "Threads on the CPU (default: one for each processor).")
   private int threads;
 
+  @Option(
+      names = "--device",
+      paramLabel = "N",
+      description = "Number of the GPU (default: the first one; 'sinkq doctor' lists them).")
+  private Integer device;
+
   /** Refuses names and numbers that can never work; what cannot run here is found on opening. */
   void check() {
     List<String> names = AttentionBackends.probe().stream().map(EngineStatus::name).toList();
@@ -50,6 +56,22 @@ final class EngineOptions {
           spec.commandLine(),
           "--threads=" + threads + ", expected 0 (one for each processor) to " + MAX_THREADS);
     }
+    checkDevice();
+  }
+
+  private void checkDevice() {
+    if (device == null) {
+      return;
+    }
+    if (device < 0) {
+      throw new ParameterException(
+          spec.commandLine(), "--device=" + device + ", expected 0 or more");
+    }
+    if (!engine.equals(CUDA) && !engine.equals(BackendConfig.AUTO)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--device=" + device + " with --engine=" + engine + ", expected --engine=" + CUDA);
+    }
   }
 
   /** Threads, with 0 resolved. */
@@ -58,7 +80,8 @@ final class EngineOptions {
   }
 
   BackendConfig config(ModelShape shape, KvCacheSpec cache) {
-    return new BackendConfig(shape, cache, engine, threads());
+    int number = device == null ? BackendConfig.DEFAULT_DEVICE : device;
+    return new BackendConfig(shape, cache, engine, threads(), number);
   }
 
   /**

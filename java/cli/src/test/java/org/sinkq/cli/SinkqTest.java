@@ -99,6 +99,19 @@ final class SinkqTest {
         "in",
         "out",
         "--threads=-1");
+    check(
+        "sinkq: --device=-1, expected 0 or more; see 'sinkq replay --help'",
+        "replay",
+        "in",
+        "out",
+        "--device=-1");
+    check(
+        "sinkq: --device=1 with --engine=cpu, expected --engine=cuda; see 'sinkq replay --help'",
+        "replay",
+        "in",
+        "out",
+        "--device=1",
+        "--engine=cpu");
   }
 
   private static void check(String line, String... args) {

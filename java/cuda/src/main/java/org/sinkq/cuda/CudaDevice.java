@@ -1,6 +1,7 @@
 package org.sinkq.cuda;
 
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalInt;
 
 /**
  * The part of the CUDA driver interface that the engine uses, on one device. {@link JcudaDevice} is
@@ -66,6 +67,15 @@ public interface CudaDevice extends AutoCloseable {
 
   /** What the device is. */
   Facts facts();
+
+  /** Its number among the devices of the machine. */
+  int ordinal();
+
+  /**
+   * The number of the device whose memory an address is, if that is another one and this one cannot
+   * reach it; empty where that is not so or cannot be told.
+   */
+  OptionalInt foreignOwner(long address);
 
   /** Free and total memory. */
   MemoryInfo memory();

@@ -1,11 +1,10 @@
 package org.sinkq.cuda;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.SymbolLookup;
 import java.util.List;
-import java.util.function.Supplier;
+import org.sinkq.BackendConfig;
 import org.sinkq.DeviceException;
 import org.sinkq.EngineStatus;
+import org.sinkq.InvalidArgumentException;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.EngineProvider;
@@ -20,17 +19,11 @@ public final class CudaEngineProvider implements EngineProvider {
 
   private static final int PRIORITY = 100;
   private static final int LEAST_MAJOR = 8;
-  private static final String DRIVER_LIBRARY = "libcuda.so";
 
-  /** Number of the device to use. */
+  /** Number of the device to use where the configuration of a backend names none. */
   private static final String DEVICE_PROPERTY = "sinkq.cuda.device";
 
-  private static final CudaRuntime SHARED =
-      new CudaRuntime(
-          () -> {
-            requireDriver();
-            return new JcudaDevice(Integer.getInteger(DEVICE_PROPERTY, 0));
-          });
+  private static final CudaRuntime SHARED = new CudaRuntime(new JcudaDriver());
 
   private final CudaRuntime runtime;
 
@@ -39,9 +32,9 @@ public final class CudaEngineProvider implements EngineProvider {
     runtime = SHARED;
   }
 
-  /** An engine on another kind of device. */
-  CudaEngineProvider(Supplier<CudaDevice> opener) {
-    runtime = new CudaRuntime(opener);
+  /** An engine on other kinds of devices. */
+  CudaEngineProvider(CudaDriver driver) {
+    runtime = new CudaRuntime(driver);
   }
 
   @Override
@@ -57,12 +50,15 @@ public final class CudaEngineProvider implements EngineProvider {
   @Override
   public EngineStatus probe() {
     try {
-      CudaDevice.Facts facts = runtime.device().facts();
+      int ordinal = defaultDevice();
+      CudaDevice.Facts facts = runtime.device(ordinal).facts();
       return CudaKernels.arePresent()
-          ? judge(facts, CudaKernels.ptxVersion())
+          ? withOthers(judge(facts, CudaKernels.ptxVersion()), ordinal)
           : missing(
               "this build has no GPU kernels",
               "build without -Dsinkq.kernels.skip=true; './sinkq' does for --engine cuda");
+    } catch (InvalidArgumentException e) {
+      return missing(e.getMessage(), "set -D" + DEVICE_PROPERTY + " to one of those");
     } catch (LinkageError e) {
       return missing(
           "no CUDA driver: " + reason(e), "install the NVIDIA driver, or use a machine with a GPU");
@@ -72,23 +68,29 @@ public final class CudaEngineProvider implements EngineProvider {
     }
   }
 
-  /**
-   * Looks for the driver's library before JCuda unpacks its own, which takes longer than everything
-   * else that a command does to start.
-   */
-  @SuppressWarnings("restricted")
-  private static void requireDriver() {
-    if (!System.getProperty("os.name").equals("Linux")) {
-      return;
+  private static int defaultDevice() {
+    return Integer.getInteger(DEVICE_PROPERTY, 0);
+  }
+
+  /** Where there are several devices, names all of them, the default one first. */
+  private EngineStatus withOthers(EngineStatus status, int ordinal) {
+    int count = runtime.count();
+    if (count == 1) {
+      return status;
     }
-    try (Arena arena = Arena.ofConfined()) {
-      SymbolLookup.libraryLookup(DRIVER_LIBRARY + ".1", arena);
-    } catch (IllegalArgumentException e) {
-      UnsatisfiedLinkError missing =
-          new UnsatisfiedLinkError(DRIVER_LIBRARY + ".1: cannot be loaded");
-      missing.initCause(e);
-      throw missing;
+    StringBuilder devices = new StringBuilder();
+    devices.append("device %d of %d: %s".formatted(ordinal, count, status.description()));
+    for (int i = 0; i < count; i++) {
+      if (i != ordinal) {
+        CudaDevice.Facts other = runtime.facts(i);
+        devices.append(
+            "; device %d: %s, compute capability %d.%d"
+                .formatted(i, other.name(), other.major(), other.minor()));
+      }
     }
+    return status.available()
+        ? new EngineStatus(NAME, true, devices.toString(), status.reason(), status.remedy())
+        : status;
   }
 
   /** JCuda's message is a page of stack traces; the loader's own line names the library. */
@@ -96,8 +98,8 @@ public final class CudaEngineProvider implements EngineProvider {
     List<String> lines = String.valueOf(e.getMessage()).lines().map(String::strip).toList();
     String fallback = lines.isEmpty() ? "" : lines.getFirst();
     return lines.stream()
-        .filter(line -> line.contains(DRIVER_LIBRARY))
-        .map(line -> line.substring(line.indexOf(DRIVER_LIBRARY)))
+        .filter(line -> line.contains(JcudaDriver.LIBRARY))
+        .map(line -> line.substring(line.indexOf(JcudaDriver.LIBRARY)))
         .findFirst()
         .orElse(fallback);
   }
@@ -158,8 +160,10 @@ public final class CudaEngineProvider implements EngineProvider {
 
   @Override
   public Engine open(CacheMemory memory, int threads) {
-    CudaDevice device = runtime.device();
-    CudaKernels kernels = runtime.kernels(memory.geometry().shape().headDim());
+    int ordinal =
+        memory.device() == BackendConfig.DEFAULT_DEVICE ? defaultDevice() : memory.device();
+    CudaDevice device = runtime.device(ordinal);
+    CudaKernels kernels = runtime.kernels(ordinal, memory.geometry().shape().headDim());
     return new CudaEngine(memory, device, kernels, () -> runtime.drop(device));
   }
 }

@@ -1,51 +1,83 @@
 package org.sinkq.cuda;
 
+import static org.sinkq.InvalidArgumentException.require;
+
 import java.util.HashMap;
 import java.util.Map;
-import java.util.function.Supplier;
 
 /**
- * An open device with the kernels compiled so far, shared by all backends of a process: compiling
- * takes longer than opening a backend.
+ * The open devices of a process with the kernels compiled for each so far, shared by all its
+ * backends: compiling takes longer than opening a backend.
  */
 final class CudaRuntime {
-  private final Supplier<CudaDevice> opener;
-  private CudaDevice device;
-  private LinkageError noDriver;
-  private final Map<Integer, CudaKernels> kernels = new HashMap<>();
+  /** An open device. */
+  private record Open(CudaDevice device, Map<Integer, CudaKernels> kernels) {}
 
-  CudaRuntime(Supplier<CudaDevice> opener) {
-    this.opener = opener;
+  private final CudaDriver driver;
+  private final Map<Integer, Open> devices = new HashMap<>();
+  private LinkageError noDriver;
+
+  CudaRuntime(CudaDriver driver) {
+    this.driver = driver;
+  }
+
+  /** Number of devices. */
+  synchronized int count() {
+    requireDriver();
+    return driver.count();
+  }
+
+  /** What a device is; those that are not open stay so. */
+  synchronized CudaDevice.Facts facts(int ordinal) {
+    Open open = devices.get(ordinal);
+    return open == null ? driver.facts(ordinal) : open.device.facts();
   }
 
   /**
-   * The device, opened when first asked for; a missing driver stays missing, with the first reason.
+   * A device, opened when first asked for; a missing driver stays missing, with the first reason.
+   *
+   * @throws org.sinkq.InvalidArgumentException if there is none of that number
    */
-  synchronized CudaDevice device() {
+  CudaDevice device(int ordinal) {
+    return open(ordinal).device;
+  }
+
+  private void requireDriver() {
     if (noDriver != null) {
       throw noDriver;
     }
-    if (device == null) {
+  }
+
+  private synchronized Open open(int ordinal) {
+    requireDriver();
+    Open open = devices.get(ordinal);
+    if (open == null) {
       try {
-        device = opener.get();
+        int count = driver.count();
+        require(
+            ordinal >= 0 && ordinal < count,
+            "device=%d, expected 0 to %d, CUDA devices here: %d",
+            ordinal,
+            count - 1,
+            count);
+        open = new Open(driver.open(ordinal), new HashMap<>());
       } catch (LinkageError e) {
         noDriver = e;
         throw e;
       }
+      devices.put(ordinal, open);
     }
-    return device;
+    return open;
   }
 
-  synchronized CudaKernels kernels(int headDim) {
-    CudaDevice open = device();
-    return kernels.computeIfAbsent(headDim, d -> new CudaKernels(open, d));
+  synchronized CudaKernels kernels(int ordinal, int headDim) {
+    Open open = open(ordinal);
+    return open.kernels.computeIfAbsent(headDim, d -> new CudaKernels(open.device, d));
   }
 
   /** Gives up a device that no longer works; the next backend opens it anew. */
   synchronized void drop(CudaDevice failed) {
-    if (device == failed) {
-      kernels.clear();
-      device = null;
+    if (devices.values().removeIf(open -> open.device == failed)) {
       failed.close();
     }
   }

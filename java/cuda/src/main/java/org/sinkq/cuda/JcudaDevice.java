@@ -1,30 +1,27 @@
 package org.sinkq.cuda;
 
-import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
-import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
-import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE;
-import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
-import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
 import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES;
 import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
 import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_NUM_REGS;
 import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
 import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER;
 import static jcuda.driver.CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES;
+import static jcuda.driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL;
+import static jcuda.driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_DEVICE_POINTER;
+import static org.sinkq.cuda.JcudaDriver.check;
+import static org.sinkq.cuda.JcudaDriver.error;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
-import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUgraph;
@@ -35,80 +32,37 @@ import jcuda.driver.CUstream;
 import jcuda.driver.JCudaDriver;
 import jcuda.driver.JITOptions;
 import org.sinkq.DeviceException;
+import org.sinkq.cuda.JcudaHandles.Address;
+import org.sinkq.cuda.JcudaHandles.Arguments;
+import org.sinkq.cuda.JcudaHandles.HostPointer;
+import org.sinkq.cuda.JcudaHandles.JEvent;
+import org.sinkq.cuda.JcudaHandles.JFunction;
+import org.sinkq.cuda.JcudaHandles.JGraph;
+import org.sinkq.cuda.JcudaHandles.JModule;
+import org.sinkq.cuda.JcudaHandles.JStream;
+import org.sinkq.cuda.JcudaHandles.StreamHandle;
 
 /**
- * A device through JCuda, on its primary context. The only class that knows JCuda: every call binds
- * the context to the calling thread and turns a result that is not success into an exception.
+ * A device through JCuda, on its primary context. Every call binds the context to the calling
+ * thread, whichever device that thread used before, and turns a result that is not success into an
+ * exception.
  */
 final class JcudaDevice implements CudaDevice {
   private static final int NON_BLOCKING = 1;
   private static final int CAPTURE_RELAXED = 2;
   private static final int JIT_LOG_BYTES = 16 << 10;
-  private static final int NAME_BYTES = 256;
 
   /** A Pointer to a direct buffer reaches no further, so copies go in pieces. */
   private static final long MAX_PIECE = 1L << 30;
 
-  private record JStream(StreamHandle handle) implements Stream {}
-
-  private record JEvent(CUevent handle) implements Event {}
-
-  private record JModule(CUmodule handle) implements Module {}
-
-  private record JFunction(CUfunction handle, String name) implements Function {}
-
-  private record JGraph(CUgraphExec handle, CUgraph source) implements Graph {}
-
-  /** A device address; JCuda keeps addresses to itself and its subclasses. */
-  private static final class Address extends CUdeviceptr {
-    Address() {}
-
-    Address(long address) {
-      super(new CUdeviceptr(), address);
-    }
-
-    long value() {
-      return getNativePointer() + getByteOffset();
-    }
-  }
-
-  /** A stream whose handle others can use. */
-  private static final class StreamHandle extends CUstream {
-    long value() {
-      return getNativePointer();
-    }
-  }
-
-  /** Page-locked host memory whose address the driver fills in. */
-  private static final class HostPointer extends Pointer {
-    HostPointer() {}
-
-    HostPointer(long address) {
-      super(address);
-    }
-
-    long value() {
-      return getNativePointer() + getByteOffset();
-    }
-  }
-
-  /**
-   * The parameter list of a launch, an array of one address in native memory, that each thread
-   * keeps: JCuda builds a list out of Pointer objects anew for every launch.
-   */
-  private static final class Arguments {
-    private final MemorySegment list = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
-    private final HostPointer pointer = new HostPointer(list.address());
-
-    Pointer with(MemorySegment struct) {
-      list.set(ValueLayout.ADDRESS, 0, struct);
-      return pointer;
-    }
-  }
-
   private static final ThreadLocal<Arguments> ARGUMENTS = ThreadLocal.withInitial(Arguments::new);
 
-  private final CUdevice device = new CUdevice();
+  private final int ordinal;
+
+  /** Whether memory can be another device's. */
+  private final boolean alone;
+
+  private final CUdevice device;
   private final CUcontext context = new CUcontext();
   private final Facts facts;
   private final List<CUmodule> modules = new ArrayList<>();
@@ -120,62 +74,11 @@ final class JcudaDevice implements CudaDevice {
 
   /** Opens device number {@code ordinal}. */
   JcudaDevice(int ordinal) {
-    initialize();
-    check(JCudaDriver.cuDeviceGet(device, ordinal), "opening device %d", ordinal);
-    facts = readFacts();
+    this.ordinal = ordinal;
+    alone = new JcudaDriver().count() == 1;
+    device = JcudaDriver.device(ordinal);
+    facts = JcudaDriver.facts(device);
     check(JCudaDriver.cuDevicePrimaryCtxRetain(context, device), "creating a context");
-  }
-
-  /** Loads the driver; errors are results from here on, not JCuda's own exceptions. */
-  private static void initialize() {
-    JCudaDriver.setExceptionsEnabled(false);
-    check(JCudaDriver.cuInit(0), "initializing the driver");
-  }
-
-  /** Number of devices; throws an UnsatisfiedLinkError where there is no driver. */
-  static int count() {
-    initialize();
-    int[] count = new int[1];
-    check(JCudaDriver.cuDeviceGetCount(count), "counting devices");
-    return count[0];
-  }
-
-  private Facts readFacts() {
-    byte[] name = new byte[NAME_BYTES];
-    check(JCudaDriver.cuDeviceGetName(name, name.length, device), "reading the device's name");
-    int length = 0;
-    while (length < name.length && name[length] != 0) {
-      length++;
-    }
-    int[] version = new int[1];
-    check(JCudaDriver.cuDriverGetVersion(version), "reading the driver's version");
-    return new Facts(
-        new String(name, 0, length, StandardCharsets.UTF_8),
-        attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
-        attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
-        version[0],
-        attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
-        attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
-        attribute(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE));
-  }
-
-  private int attribute(int which) {
-    int[] value = new int[1];
-    check(JCudaDriver.cuDeviceGetAttribute(value, which, device), "reading attribute %d", which);
-    return value[0];
-  }
-
-  private static void check(int result, String action, Object... values) {
-    if (result != 0) {
-      throw error(result, action, values);
-    }
-  }
-
-  private static DeviceException error(int result, String action, Object... values) {
-    String[] name = new String[1];
-    JCudaDriver.cuGetErrorName(result, name);
-    return CudaErrors.error(
-        result, name[0] == null ? "CUDA_ERROR_UNKNOWN" : name[0], action, values);
   }
 
   private void bind() {
@@ -183,16 +86,43 @@ final class JcudaDevice implements CudaDevice {
   }
 
   private static CUstream raw(Stream stream) {
-    return ((JStream) stream).handle;
+    return ((JStream) stream).handle();
   }
 
   private static CUevent raw(Event event) {
-    return ((JEvent) event).handle;
+    return ((JEvent) event).handle();
   }
 
   @Override
   public Facts facts() {
     return facts;
+  }
+
+  @Override
+  public int ordinal() {
+    return ordinal;
+  }
+
+  @Override
+  public OptionalInt foreignOwner(long address) {
+    if (alone) {
+      return OptionalInt.empty();
+    }
+    bind();
+    Address pointer = new Address(address);
+    int[] owner = new int[1];
+    int known =
+        JCudaDriver.cuPointerGetAttribute(
+            Pointer.to(owner), CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, pointer);
+    if (known != CUresult.CUDA_SUCCESS || owner[0] == ordinal) {
+      return OptionalInt.empty();
+    }
+    // Peer access and managed memory let a device reach what another one has.
+    long[] here = new long[1];
+    int reachable =
+        JCudaDriver.cuPointerGetAttribute(
+            Pointer.to(here), CU_POINTER_ATTRIBUTE_DEVICE_POINTER, pointer);
+    return reachable == CUresult.CUDA_SUCCESS ? OptionalInt.empty() : OptionalInt.of(owner[0]);
   }
 
   @Override
@@ -332,7 +262,7 @@ final class JcudaDevice implements CudaDevice {
     bind();
     CUfunction function = new CUfunction();
     check(
-        JCudaDriver.cuModuleGetFunction(function, ((JModule) module).handle, name),
+        JCudaDriver.cuModuleGetFunction(function, ((JModule) module).handle(), name),
         "looking up kernel %s",
         name);
     return new JFunction(function, name);
@@ -342,10 +272,10 @@ final class JcudaDevice implements CudaDevice {
     int[] value = new int[1];
     JFunction f = (JFunction) function;
     check(
-        JCudaDriver.cuFuncGetAttribute(value, which, f.handle),
+        JCudaDriver.cuFuncGetAttribute(value, which, f.handle()),
         "reading attribute %d of %s",
         which,
-        f.name);
+        f.name());
     return value[0];
   }
 
@@ -364,9 +294,9 @@ final class JcudaDevice implements CudaDevice {
     JFunction f = (JFunction) function;
     check(
         JCudaDriver.cuFuncSetAttribute(
-            f.handle, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes),
+            f.handle(), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes),
         "allowing %s %d bytes of shared memory, %d at most on %s",
-        f.name,
+        f.name(),
         bytes,
         facts.sharedBytesPerBlock(),
         facts.name());
@@ -379,9 +309,9 @@ final class JcudaDevice implements CudaDevice {
     JFunction f = (JFunction) function;
     check(
         JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
-            blocks, f.handle, blockThreads, dynamicSharedBytes),
+            blocks, f.handle(), blockThreads, dynamicSharedBytes),
         "computing the occupancy of %s",
-        f.name);
+        f.name());
     return blocks[0];
   }
 
@@ -391,7 +321,7 @@ final class JcudaDevice implements CudaDevice {
     JFunction f = (JFunction) launch.function();
     int result =
         JCudaDriver.cuLaunchKernel(
-            f.handle,
+            f.handle(),
             launch.gridX(),
             launch.gridY(),
             launch.gridZ(),
@@ -404,7 +334,7 @@ final class JcudaDevice implements CudaDevice {
             null);
     // The values of a message are boxed only where there is one.
     if (result != CUresult.CUDA_SUCCESS) {
-      throw launchError(result, launch, f.name);
+      throw launchError(result, launch, f.name());
     }
   }
 
@@ -463,7 +393,7 @@ final class JcudaDevice implements CudaDevice {
 
   @Override
   public long handle(Stream stream) {
-    return ((JStream) stream).handle.value();
+    return ((JStream) stream).handle().value();
   }
 
   @Override
@@ -558,15 +488,15 @@ final class JcudaDevice implements CudaDevice {
   @Override
   public void launch(Graph graph, Stream stream) {
     bind();
-    check(JCudaDriver.cuGraphLaunch(((JGraph) graph).handle, raw(stream)), "launching a graph");
+    check(JCudaDriver.cuGraphLaunch(((JGraph) graph).handle(), raw(stream)), "launching a graph");
   }
 
   @Override
   public void destroy(Graph graph) {
     bind();
     JGraph g = (JGraph) graph;
-    check(JCudaDriver.cuGraphExecDestroy(g.handle), "destroying a graph");
-    check(JCudaDriver.cuGraphDestroy(g.source), "destroying a graph");
+    check(JCudaDriver.cuGraphExecDestroy(g.handle()), "destroying a graph");
+    check(JCudaDriver.cuGraphDestroy(g.source()), "destroying a graph");
   }
 
   @Override

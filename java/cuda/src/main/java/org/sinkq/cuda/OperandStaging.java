@@ -1,6 +1,10 @@
 package org.sinkq.cuda;
 
+import static org.sinkq.InvalidArgumentException.require;
+
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
+import java.util.OptionalInt;
 import org.sinkq.TensorView;
 import org.sinkq.cuda.LaunchParameters.Operand;
 
@@ -78,6 +82,14 @@ final class OperandStaging {
 
   private void place(LaunchParameters parameters, Operand operand, TensorView x, long at) {
     if (x.isDevice()) {
+      OptionalInt owner = device.foreignOwner(x.devicePointer());
+      require(
+          owner.isEmpty(),
+          "%s has devicePointer=0x%x, memory of device %d, expected memory of device %d",
+          operand.name().toLowerCase(Locale.ROOT),
+          x.devicePointer(),
+          owner.orElse(-1),
+          device.ordinal());
       parameters.set(operand, x.devicePointer(), x.tokenStride(), x.headStride(), x.dtype());
     } else {
       long row = (long) x.heads() * x.headDim();

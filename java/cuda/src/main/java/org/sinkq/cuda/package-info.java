@@ -3,6 +3,7 @@
  *
  * <pre>
  *   CudaEngineProvider ─ probe, footprint, open
+ *      │  CudaRuntime     the open devices of the process, from a CudaDriver: JcudaDriver
  *   CudaEngine         ─ device memory, reading back
  *   CudaStep           ─ append ─► attend ─► select ─► pack      one stream, in this order
  *      │  StepTables      the plan as ints: sequences, page ids, items of attend

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.sinkq.AttentionBackends;
 import org.sinkq.DeviceException;
@@ -14,12 +15,17 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 import org.sinkq.SinkPolicy;
+import org.sinkq.engine.CacheMemory;
 import org.sinkq.layout.CacheGeometry;
 
 /** What the probe says, without a device. */
 class CudaEngineProviderTest {
   private static CudaDevice.Facts facts(int major, int minor, int driver) {
     return new CudaDevice.Facts("GPU", major, minor, driver, 100, 200_000, 50_000_000);
+  }
+
+  private static CudaEngineProvider provider(Supplier<CudaDevice> opener) {
+    return new CudaEngineProvider(new OneDevice(opener));
   }
 
   @Test
@@ -52,7 +58,7 @@ class CudaEngineProviderTest {
   @Test
   void driverErrorsAndMissingLibrariesAreReasons() {
     EngineStatus noDevice =
-        new CudaEngineProvider(
+        provider(
                 () -> {
                   throw CudaErrors.error(100, "CUDA_ERROR_NO_DEVICE", "initializing the driver");
                 })
@@ -60,7 +66,7 @@ class CudaEngineProviderTest {
     assertFalse(noDevice.available());
     assertEquals("CUDA_ERROR_NO_DEVICE (100): initializing the driver", noDevice.reason());
     EngineStatus noDriver =
-        new CudaEngineProvider(
+        provider(
                 () -> {
                   throw new UnsatisfiedLinkError("libcuda.so.1: cannot open\nmore");
                 })
@@ -105,11 +111,13 @@ class CudaEngineProviderTest {
   @Test
   void aDeviceThatFailsToOpenLeavesNoEngine() {
     CudaEngineProvider provider =
-        new CudaEngineProvider(
+        provider(
             () -> {
               throw CudaErrors.error(2, "CUDA_ERROR_OUT_OF_MEMORY", "creating a context");
             });
-    DeviceException e = assertThrows(DeviceException.class, () -> provider.open(null, 1));
+    DeviceException e =
+        assertThrows(
+            DeviceException.class, () -> provider.open(new CacheMemory(null, 1, 1, null), 1));
     assertEquals(2, e.code());
     assertEquals("CUDA_ERROR_OUT_OF_MEMORY", e.codeName());
   }

@@ -17,13 +17,17 @@ public final class DeviceCheck {
 
   private DeviceCheck() {}
 
-  /** Runs every test that is tagged gpu; exits with 1 if one fails or none ran. */
+  /**
+   * Runs every test that is tagged gpu; exits with 1 if one fails or none ran.
+   *
+   * @param args another tag, such as gpus for what needs two of them
+   */
   public static void main(String[] args) {
     System.out.println(new CudaEngineProvider().probe());
     LauncherDiscoveryRequest request =
         LauncherDiscoveryRequestBuilder.request()
             .selectors(selectPackage("org.sinkq.cuda"), selectPackage("org.sinkq.llm"))
-            .filters(includeTags("gpu"))
+            .filters(includeTags(args.length == 0 ? "gpu" : args[0]))
             .build();
     SummaryGeneratingListener listener = new SummaryGeneratingListener();
     LauncherFactory.create().execute(request, listener);

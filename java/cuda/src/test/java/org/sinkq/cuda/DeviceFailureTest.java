@@ -91,7 +91,7 @@ class DeviceFailureTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3, 4, 5, 7, 9, 10, 11})
   void aLostDeviceIsATypedErrorAndTheNextBackendWorks(int launch) {
-    CudaEngineProvider provider = new CudaEngineProvider(this::open);
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(this::open));
     failingLaunch = launch;
     try (AttentionBackend backend = EngineAccess.open(config(), provider)) {
       KvSequence sequence = backend.newSequence();
@@ -117,9 +117,47 @@ class DeviceFailureTest {
   }
 
   @Test
+  void aLostDeviceLeavesTheOtherOneBe() {
+    CudaDriver machine =
+        new CudaDriver() {
+          @Override
+          public int count() {
+            return 2;
+          }
+
+          @Override
+          public CudaDevice.Facts facts(int ordinal) {
+            return FACTS;
+          }
+
+          @Override
+          public CudaDevice open(int ordinal) {
+            return ordinal == 0
+                ? DeviceFailureTest.this.open()
+                : new InterpretedDevice(FACTS, 64 << 20, 3, ordinal);
+          }
+        };
+    CudaEngineProvider provider = new CudaEngineProvider(machine);
+    try (AttentionBackend lost = EngineAccess.open(config().withDevice(0), provider);
+        AttentionBackend other = EngineAccess.open(config().withDevice(1), provider)) {
+      KvSequence sequence = other.newSequence();
+      step(other, sequence, 80);
+      failingLaunch = 1;
+      KvSequence gone = lost.newSequence();
+      assertThrows(DeviceException.class, () -> step(lost, gone, 80));
+      step(other, sequence, 1);
+      assertEquals(81, sequence.length());
+      failingLaunch = Integer.MAX_VALUE;
+      try (AttentionBackend again = EngineAccess.open(config().withDevice(0), provider)) {
+        step(again, again.newSequence(), 80);
+      }
+    }
+  }
+
+  @Test
   void tooLittleMemoryNamesTheBytesAndLeavesNothingBehind() {
     CudaDevice device = new InterpretedDevice(FACTS, 1 << 20, 3);
-    CudaEngineProvider provider = new CudaEngineProvider(() -> device);
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
     KvCacheSpec spec = KvCacheSpec.builder().capacityTokens(100_000).build();
     EngineAccess.open(config(), provider).close();
     long free = device.memory().freeBytes();
@@ -128,7 +166,8 @@ class DeviceFailureTest {
             DeviceException.class,
             () -> EngineAccess.open(BackendConfig.of(SHAPE, spec), provider));
     assertEquals("CUDA_ERROR_OUT_OF_MEMORY", e.codeName());
-    assertTrue(e.getMessage().contains("bytes"), e.getMessage());
+    String message = e.getMessage();
+    assertTrue(message.matches(".*allocating \\d+ bytes, free=\\d+, total=1048576"), message);
     assertEquals(free, device.memory().freeBytes());
     EngineAccess.open(config(), provider).close();
   }

@@ -46,7 +46,7 @@ abstract class GraphContract {
   @BeforeEach
   void open() {
     device = openDevice();
-    CudaEngineProvider provider = new CudaEngineProvider(() -> device);
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
     tensors = new GraphTensors(device, SHAPE, BATCH);
     plain = EngineAccess.open(config(1024, 8), provider);
     replayed = EngineAccess.open(config(1024, 8), provider);
@@ -243,7 +243,7 @@ abstract class GraphContract {
 
   @Test
   void forksOutgrowTheTablesAndTheStepIsRecordedAnew() {
-    CudaEngineProvider provider = new CudaEngineProvider(() -> device);
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
     int[] recordings = {0};
     try (AttentionBackend small = EngineAccess.open(config(3 * PAGE + WINDOW, BATCH), provider)) {
       KvSequence first = small.newSequence();

@@ -45,7 +45,7 @@ class InterpretedAppendTest {
             .build();
     return EngineAccess.open(
         BackendConfig.of(ModelShape.of(LAYERS, 2 * HEADS, HEADS, DIM), spec),
-        new CudaEngineProvider(() -> device));
+        new CudaEngineProvider(new OneDevice(() -> device)));
   }
 
   private static float[] rows() {

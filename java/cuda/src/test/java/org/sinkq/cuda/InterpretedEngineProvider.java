@@ -22,7 +22,7 @@ public final class InterpretedEngineProvider implements EngineProvider {
   private static final long SEED = 25;
 
   private static final CudaEngineProvider CUDA =
-      new CudaEngineProvider(InterpretedEngineProvider::device);
+      new CudaEngineProvider(new OneDevice(InterpretedEngineProvider::device));
 
   /** A device of its own. */
   static CudaDevice device() {

@@ -11,13 +11,26 @@ final class DeviceMemory extends Space {
   /** Where the first allocation lies; below are the windows of {@link GenericSpace}. */
   static final long BASE = 0x7f10_0000_0000L;
 
+  /** Bytes of addresses of a device. */
+  private static final long SPAN = 1L << 36;
+
   private static final int ALIGNMENT = 256;
 
   private final TreeMap<Long, Allocation> allocations = new TreeMap<>();
   private final TreeMap<Long, Freed> freed = new TreeMap<>();
-  private long next = BASE;
+  private long next;
   private long used;
   private Allocation last = new Allocation(0, new byte[0], "none", false);
+
+  /** Memory of the device with a number, whose addresses no other one has. */
+  DeviceMemory(int ordinal) {
+    next = BASE + ordinal * SPAN;
+  }
+
+  /** The number of the device that an address belongs to. */
+  static int ordinalOf(long address) {
+    return (int) Math.floorDiv(address - BASE, SPAN);
+  }
 
   /** One allocation, or one variable of a module. */
   static final class Allocation {

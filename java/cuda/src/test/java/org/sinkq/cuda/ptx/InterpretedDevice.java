@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.sinkq.DeviceException;
 import org.sinkq.cuda.CudaDevice;
@@ -66,7 +67,8 @@ public final class InterpretedDevice implements CudaDevice {
   private final Facts facts;
   private final long totalBytes;
   private final SplittableRandom random;
-  private final DeviceMemory memory = new DeviceMemory();
+  private final int ordinal;
+  private final DeviceMemory memory;
   private final List<InterpretedStream> streams = new ArrayList<>();
   private final Map<Long, Arena> pinned = new HashMap<>();
   private final Map<Long, Long> pinnedEnds = new HashMap<>();
@@ -82,6 +84,13 @@ public final class InterpretedDevice implements CudaDevice {
    * @param seed of everything that the rules leave open
    */
   public InterpretedDevice(Facts facts, long totalBytes, long seed) {
+    this(facts, totalBytes, seed, 0);
+  }
+
+  /** One of several devices, with addresses of its own. */
+  public InterpretedDevice(Facts facts, long totalBytes, long seed, int ordinal) {
+    this.ordinal = ordinal;
+    memory = new DeviceMemory(ordinal);
     this.facts = facts;
     this.totalBytes = totalBytes;
     random = new SplittableRandom(seed);
@@ -119,6 +128,17 @@ public final class InterpretedDevice implements CudaDevice {
   @Override
   public Facts facts() {
     return facts;
+  }
+
+  @Override
+  public int ordinal() {
+    return ordinal;
+  }
+
+  @Override
+  public OptionalInt foreignOwner(long address) {
+    int owner = DeviceMemory.ordinalOf(address);
+    return owner == ordinal ? OptionalInt.empty() : OptionalInt.of(owner);
   }
 
   @Override

@@ -37,7 +37,7 @@ final class SanitizerTest {
 
   @Test
   void usesAfterAFree() {
-    DeviceMemory memory = new DeviceMemory();
+    DeviceMemory memory = new DeviceMemory(0);
     long address = memory.allocate(64, "pages", false).base;
     assertTrue(memory.free(address));
     Fault fault =
@@ -64,7 +64,7 @@ final class SanitizerTest {
     ends(
         "read of 4 bytes at uninitialised shared address=0x404",
         finding(".shared .b32 s[2]; st.shared.u32 [s], %t; ld.shared.u32 %r0, [s+4];", 1));
-    DeviceMemory memory = new DeviceMemory();
+    DeviceMemory memory = new DeviceMemory(0);
     long address = memory.allocate(64, "pages", false).base;
     memory.locate(null, 0, address, 2, Space.Access.WRITE);
     Fault fault =
