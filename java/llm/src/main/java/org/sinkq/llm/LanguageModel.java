@@ -196,7 +196,7 @@ public final class LanguageModel implements AutoCloseable {
    * @param tokens [sequences] what is appended to each
    * @return [sequences] of equally probable tokens the lowest
    * @throws org.sinkq.InvalidArgumentException as for {@link #forward}, or if a logit is NaN or
-   *     positive infinity; then the step has been run
+   *     positive infinity; the step is rolled back
    * @throws org.sinkq.CapacityExhaustedException if the cache is full
    */
   public int[] mostProbable(

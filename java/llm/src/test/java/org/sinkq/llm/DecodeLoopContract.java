@@ -75,6 +75,10 @@ abstract class DecodeLoopContract {
             .capacityTokens(tokens)
             .maxSequences(sequences)
             .build();
+    return open(shape, cache);
+  }
+
+  private AttentionBackend open(ModelShape shape, KvCacheSpec cache) {
     return AttentionBackends.open(
         BackendConfig.of(shape, cache).withThreads(1).withEngine(engine()));
   }
@@ -182,6 +186,17 @@ abstract class DecodeLoopContract {
 
   @Test
   void theTableOfRopeGrowsUnderARecording() {
+    backend.close();
+    // A capacity in bytes does not say how long sequences become.
+    KvCacheSpec cache =
+        KvCacheSpec.builder()
+            .pageTokens(PAGE)
+            .windowTokens(4)
+            .capacityBytes(1 << 20)
+            .maxSequences(2)
+            .build();
+    backend = open(model.attentionShape(), cache);
+    model.moveTo(backend);
     KvSequence replayed = prompt(250);
     KvSequence plain = prompt(250);
     try (DecodeLoop loop = model.decodeLoop(backend, 1)) {
@@ -299,6 +314,31 @@ abstract class DecodeLoopContract {
         loop.synchronize();
       }
       assertEquals(part == StepPart.ATTENTION ? before + 3 : before, sequence.length());
+    }
+  }
+
+  @Test
+  void aStepThatTheDeviceRefusesIsTakenBack() {
+    TinyModel tiny = new TinyModel("llama", 9);
+    float[] weights = tiny.values("blk.1.attn_v.weight");
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] *= 2e5f;
+    }
+    try (LanguageModel wild = LanguageModel.open(tiny.write(folder.resolve("wild.gguf")), 1);
+        AttentionBackend other = open(wild.attentionShape());
+        KvSequence sequence = other.newSequence()) {
+      wild.moveTo(other);
+      int[] token = {3};
+      InvalidArgumentException e =
+          assertThrows(
+              InvalidArgumentException.class,
+              () -> wild.mostProbable(other, List.of(sequence), token));
+      assertTrue(e.getMessage().startsWith("value=not finite at layer 1, head "), e.getMessage());
+      assertEquals(0, sequence.length());
+      AttentionMetadata step = AttentionMetadata.single(sequence, 1);
+      assertThrows(
+          InvalidArgumentException.class, () -> wild.forward(other, step, token, new int[] {0}));
+      assertEquals(0, sequence.length());
     }
   }
 

@@ -9,6 +9,7 @@ import java.util.stream.IntStream;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
+import org.sinkq.InvalidArgumentException;
 import org.sinkq.TensorView;
 import org.sinkq.concurrent.WorkerPool;
 import org.sinkq.llm.ForwardBatch;
@@ -94,7 +95,8 @@ public final class Decoder implements AutoCloseable {
    *
    * @param batch with one row for each sequence
    * @return [rows] of equally probable tokens the lowest
-   * @throws org.sinkq.InvalidArgumentException if a logit is NaN or positive infinity
+   * @throws org.sinkq.InvalidArgumentException if a logit is NaN or positive infinity; the step is
+   *     rolled back
    */
   public int[] mostProbable(ForwardBatch batch) {
     if (batch.backend() == deviceBackend) {
@@ -102,7 +104,12 @@ public final class Decoder implements AutoCloseable {
     }
     int rows = batch.rows();
     float[][] logits = forward(List.of(batch), IntStream.range(0, rows).toArray());
-    return Arrays.stream(logits).mapToInt(Logits::mostProbable).toArray();
+    try {
+      return Arrays.stream(logits).mapToInt(Logits::mostProbable).toArray();
+    } catch (InvalidArgumentException e) {
+      batch.metadata().sequences().forEach(s -> s.truncate(s.length() - 1));
+      throw e;
+    }
   }
 
   /** Frees the device's memory. */

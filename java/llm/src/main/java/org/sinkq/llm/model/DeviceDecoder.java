@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
 import org.sinkq.InvalidArgumentException;
@@ -62,6 +63,8 @@ final class DeviceDecoder implements AutoCloseable {
       logits = memory.allocate(logitBytes);
       which = memory.allocate((long) LOGIT_ROWS * Integer.BYTES);
       pinnedLogits = memory.pinned(logitBytes);
+      // What nearly everybody needs, recorded while the weights travel and not in a token's time.
+      loop(1);
       done = true;
     } finally {
       if (!done) {
@@ -82,7 +85,9 @@ final class DeviceDecoder implements AutoCloseable {
    * @return [logitRows, vocabulary]
    */
   float[][] forward(ForwardBatch batch, int[] logitRows) {
-    return isDecodeStep(batch, logitRows) ? replay(batch, logitRows) : run(batch, logitRows);
+    return isDecodeStep(batch, logitRows)
+        ? replay(batch.metadata().sequences(), batch.tokens(), loop -> loop.logits(logitRows))
+        : run(batch, logitRows);
   }
 
   /** Whether each sequence has one row, and each row is asked for, once. */
@@ -94,30 +99,28 @@ final class DeviceDecoder implements AutoCloseable {
         && Arrays.stream(logitRows).distinct().count() == rows;
   }
 
-  private float[][] replay(ForwardBatch batch, int[] logitRows) {
-    DecodeLoop loop = decode(batch.metadata().sequences(), batch.tokens());
-    return loop.logits(logitRows);
-  }
-
   /**
    * The most probable next token of each sequence after a step that appends one token to each; the
    * arguments have been checked.
    */
   int[] mostProbable(List<? extends KvSequence> sequences, int[] tokens) {
-    return decode(sequences, tokens).tokens();
+    return replay(sequences, tokens, DecodeLoop::tokens);
   }
 
-  /** Runs a replayed step to its end. A step that fails is taken back. */
-  private DecodeLoop decode(List<? extends KvSequence> sequences, int[] tokens) {
+  /**
+   * Replays a step and reads what it yields, waiting once. What the device finds wrong it reports
+   * when the step is done, so that is taken back.
+   */
+  private <T> T replay(
+      List<? extends KvSequence> sequences, int[] tokens, Function<DecodeLoop, T> result) {
     DecodeLoop loop = loop(sequences.size());
     loop.step(sequences, tokens);
     try {
-      loop.synchronize();
+      return result.apply(loop);
     } catch (InvalidArgumentException e) {
       sequences.forEach(sequence -> sequence.truncate(sequence.length() - 1));
       throw e;
     }
-    return loop;
   }
 
   private DecodeLoop loop(int rows) {

@@ -177,6 +177,14 @@ public final class DeviceModel implements AutoCloseable {
     return ropeTable;
   }
 
+  /**
+   * Makes the positions available that the cache can hold, so that recordings need no other table.
+   */
+  void ensureRope() {
+    int capacity = backend.config().cache().capacityTokens();
+    ensureRope(Math.clamp(capacity, 1, config.contextLength()));
+  }
+
   /** Makes positions up to {@code end} available. The table is that of the host. */
   void ensureRope(int end) {
     if (end <= ropePositions) {

@@ -65,7 +65,7 @@ final class RecordedLoop implements DecodeLoop {
       randomize(logits);
       forward = new DeviceForward(model, space, this.parts);
       device.record(sent, stream);
-      model.ensureRope(1);
+      model.ensureRope();
       record();
       done = true;
     } finally {
