@@ -120,7 +120,8 @@ public final class LanguageModel implements AutoCloseable {
   /**
    * Sends the weights, as fp16, to the GPU of a backend on the cuda engine. Steps on that backend
    * run there from now on, those on others, or on several at once, as before. Only one backend at a
-   * time; close it before or after the model.
+   * time; close it before or after the model. Moving on to another backend of the same GPU sends
+   * nothing.
    *
    * @throws org.sinkq.InvalidArgumentException if the backend has another shape or engine, the
    *     architecture runs on the CPU only, or a weight is beyond the fp16 range

@@ -15,7 +15,7 @@ import org.sinkq.llm.model.DeviceModel;
  * </pre>
  */
 public final class RandomModel implements AutoCloseable {
-  private final DeviceModel model;
+  private DeviceModel model;
 
   private RandomModel(DeviceModel model) {
     this.model = model;
@@ -31,6 +31,17 @@ public final class RandomModel implements AutoCloseable {
    */
   public static RandomModel open(LlamaSize size, long seed, AttentionBackend backend) {
     return new RandomModel(DeviceModel.random(size, seed, backend));
+  }
+
+  /**
+   * Lets steps take place on another backend of the same device; the weights stay where they are.
+   * Loops on the one before are closed, and that may be closed too.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the backend has another shape, engine or device;
+   *     nothing has changed
+   */
+  public void moveTo(AttentionBackend backend) {
+    model = model.moveTo(backend);
   }
 
   /** Device memory of the weights and the RoPE table, in bytes. */

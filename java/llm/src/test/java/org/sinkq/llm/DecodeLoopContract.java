@@ -302,6 +302,51 @@ abstract class DecodeLoopContract {
     assertTrue(deviation > 0.5 && deviation < 2, "deviation=" + deviation);
   }
 
+  private static float[] step(DecodeLoop loop, AttentionBackend backend) {
+    try (loop;
+        KvSequence sequence = backend.newSequence()) {
+      loop.step(List.of(sequence), 5);
+      loop.step(List.of(sequence));
+      return loop.logits(0)[0];
+    }
+  }
+
+  private static long freeBytes(AttentionBackend backend) {
+    return backend.engineAs(CudaHost.class).orElseThrow().device().memory().freeBytes();
+  }
+
+  @Test
+  void weightsMoveToAnotherBackendOfTheDevice() {
+    float[] expected = step(model.decodeLoop(backend, 1), backend);
+    long before = freeBytes(backend);
+    try (AttentionBackend other = open(model.attentionShape())) {
+      model.moveTo(other);
+      backend.close();
+      assertArrayEquals(expected, step(model.decodeLoop(other, 1), other));
+      assertEquals(before, freeBytes(other));
+      assertThrows(InvalidArgumentException.class, () -> model.decodeLoop(backend, 1));
+    }
+  }
+
+  @Test
+  void randomWeightsMoveToo() {
+    LlamaSize size = new LlamaSize(ModelShape.of(1, 2, 1, 64), 64, 64, 32, 400);
+    AttentionBackend first = open(size.shape());
+    try (AttentionBackend second = open(size.shape());
+        RandomModel random = RandomModel.open(size, 1, first)) {
+      float[] expected = step(random.decodeLoop(1), first);
+      DecodeLoop old = random.decodeLoop(1);
+      random.moveTo(second);
+      assertThrows(InvalidArgumentException.class, () -> old.step(List.of()));
+      first.close();
+      assertArrayEquals(expected, step(random.decodeLoop(1), second));
+      InvalidArgumentException e =
+          assertThrows(InvalidArgumentException.class, () -> random.moveTo(backend));
+      assertTrue(e.getMessage().startsWith("backend's shape="), e.getMessage());
+      assertArrayEquals(expected, step(random.decodeLoop(1), second));
+    }
+  }
+
   @Test
   void partsOfAStepRunAlone() {
     KvSequence sequence = prompt(PAGE - 1);

@@ -79,9 +79,15 @@ public final class Decoder implements AutoCloseable {
    */
   public void moveTo(AttentionBackend backend) {
     DeviceModel.check(backend, config);
-    close();
-    onDevice =
-        new DeviceDecoder(DeviceModel.send(backend, config, weights, rope, kernels, workers));
+    if (onDevice != null && onDevice.model().isOnDeviceOf(backend)) {
+      DeviceModel moved = onDevice.model().moveTo(backend);
+      close();
+      onDevice = new DeviceDecoder(moved);
+    } else {
+      close();
+      onDevice =
+          new DeviceDecoder(DeviceModel.send(backend, config, weights, rope, kernels, workers));
+    }
     deviceBackend = backend;
   }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.sinkq.AttentionBackend;
+import org.sinkq.ModelShape;
 import org.sinkq.concurrent.WorkerPool;
 import org.sinkq.cuda.CudaDevice;
 import org.sinkq.cuda.CudaHost;
@@ -26,6 +27,7 @@ public final class DeviceModel implements AutoCloseable {
   private final CudaDevice device;
   private final CudaDevice.Stream stream;
   private final DeviceMemory memory;
+  private final DeviceMemory weightMemory;
   private final ForwardKernels kernels;
   private final DeviceWeights weights;
   private final RopeTable rope;
@@ -41,12 +43,18 @@ public final class DeviceModel implements AutoCloseable {
   }
 
   private DeviceModel(
-      AttentionBackend backend, ModelConfig config, int vocabulary, RopeTable rope, Source source) {
+      AttentionBackend backend,
+      ModelConfig config,
+      int vocabulary,
+      RopeTable rope,
+      DeviceMemory weightMemory,
+      Source source) {
     CudaHost host = check(backend, config);
     this.backend = backend;
     this.config = config;
     this.vocabulary = vocabulary;
     this.rope = rope;
+    this.weightMemory = weightMemory;
     device = host.device();
     stream = host.stream();
     device.prepareProducts(stream);
@@ -54,12 +62,29 @@ public final class DeviceModel implements AutoCloseable {
     memory = new DeviceMemory(device, stream);
     boolean done = false;
     try {
-      weights = source.fill(memory, kernels);
+      weights = source.fill(weightMemory, kernels);
       done = true;
     } finally {
       if (!done) {
         memory.close();
         kernels.close();
+      }
+    }
+  }
+
+  /** A model with weights of its own. */
+  private static DeviceModel open(
+      AttentionBackend backend, ModelConfig config, int vocabulary, RopeTable rope, Source source) {
+    CudaHost host = check(backend, config);
+    DeviceMemory weightMemory = new DeviceMemory(host.device(), host.stream());
+    boolean done = false;
+    try {
+      DeviceModel model = new DeviceModel(backend, config, vocabulary, rope, weightMemory, source);
+      done = true;
+      return model;
+    } finally {
+      if (!done) {
+        weightMemory.close();
       }
     }
   }
@@ -75,6 +100,14 @@ public final class DeviceModel implements AutoCloseable {
     return host;
   }
 
+  private static void checkShape(AttentionBackend backend, ModelShape shape) {
+    require(
+        backend.config().shape().equals(shape),
+        "backend's shape=%s, expected the model's, %s",
+        backend.config().shape(),
+        shape);
+  }
+
   /** Sends the weights of a file up. */
   static DeviceModel send(
       AttentionBackend backend,
@@ -83,7 +116,7 @@ public final class DeviceModel implements AutoCloseable {
       RopeTable rope,
       Kernels hostKernels,
       WorkerPool workers) {
-    return new DeviceModel(
+    return open(
         backend,
         config,
         weights.vocabulary(),
@@ -98,19 +131,40 @@ public final class DeviceModel implements AutoCloseable {
    * @throws org.sinkq.DeviceException if the weights do not fit, or cuBLAS is missing
    */
   public static DeviceModel random(LlamaSize size, long seed, AttentionBackend backend) {
-    require(
-        backend.config().shape().equals(size.shape()),
-        "backend's shape=%s, expected the model's, %s",
-        backend.config().shape(),
-        size.shape());
+    checkShape(backend, size.shape());
     ModelConfig config = ModelConfig.of(size);
-    return new DeviceModel(
+    return open(
         backend,
         config,
         size.vocabulary(),
         new RopeTable(config, config.ropeBase(), config.ropeFactor(), null),
         (memory, kernels) ->
             new RandomWeights(config, memory, kernels, seed).fill(size.vocabulary()));
+  }
+
+  /** Whether weights for a backend would be the ones that are here. */
+  boolean isOnDeviceOf(AttentionBackend other) {
+    return !closed && check(other, config).device() == device;
+  }
+
+  /**
+   * Takes the weights to another backend of the device, where nothing has to be sent. This model is
+   * closed then.
+   *
+   * @throws org.sinkq.InvalidArgumentException if the backend has another shape or engine, or
+   *     another device; nothing has changed
+   */
+  public DeviceModel moveTo(AttentionBackend other) {
+    checkShape(other, config.shape());
+    require(
+        isOnDeviceOf(other),
+        "device of the backend=%s, expected that of the weights",
+        check(other, config).device().facts().name());
+    DeviceModel moved =
+        new DeviceModel(
+            other, config, vocabulary, rope, weightMemory, (memory, kernels) -> weights);
+    release();
+    return moved;
   }
 
   /** Sizes of the model. */
@@ -125,7 +179,7 @@ public final class DeviceModel implements AutoCloseable {
 
   /** Device memory of the weights and the RoPE table, in bytes. */
   public long bytes() {
-    return memory.bytes();
+    return weightMemory.bytes() + memory.bytes();
   }
 
   /**
@@ -163,7 +217,7 @@ public final class DeviceModel implements AutoCloseable {
     return kernels;
   }
 
-  /** Memory that lives as long as the model. */
+  /** Memory that lives as long as the model, besides that of the weights. */
   DeviceMemory memory() {
     return memory;
   }
@@ -217,10 +271,16 @@ public final class DeviceModel implements AutoCloseable {
   @Override
   public void close() {
     if (!closed) {
-      closed = true;
-      List.copyOf(loops).forEach(RecordedLoop::close);
-      memory.close();
-      kernels.close();
+      release();
+      weightMemory.close();
     }
+  }
+
+  /** Gives everything up but the weights. */
+  private void release() {
+    closed = true;
+    List.copyOf(loops).forEach(RecordedLoop::close);
+    memory.close();
+    kernels.close();
   }
 }
