@@ -174,7 +174,7 @@ final class CudaEngine implements Engine, CudaHost {
   }
 
   LayerLaunches launches(int layer) {
-    return new LayerLaunches(this, layer);
+    return new LayerLaunches(this, layer, stream);
   }
 
   /** Address of a layer's pages. */
@@ -206,10 +206,16 @@ final class CudaEngine implements Engine, CudaHost {
 
   /** Queues one launch. */
   void launch(
-      CudaDevice.Function function, int x, int y, int z, int threads, int shared, int layer) {
+      CudaDevice.Stream on,
+      CudaDevice.Function function,
+      int x,
+      int y,
+      int z,
+      int threads,
+      int shared,
+      int layer) {
     device.launch(
-        new CudaDevice.Launch(function, x, y, z, threads, shared, parameters[layer].segment()),
-        stream);
+        new CudaDevice.Launch(function, x, y, z, threads, shared, parameters[layer].segment()), on);
   }
 
   /**
@@ -309,7 +315,7 @@ final class CudaEngine implements Engine, CudaHost {
     for (int i = 0; i < layouts.length; i++) {
       parameters[i].set(Long8.PLAN, plan.device()).set(Int4.SEQUENCE_TABLE, 0);
       int heads = geometry.shape().numKvHeads();
-      launch(kernels.reopen(layouts[i]), tokens, heads, 1, CudaKernels.WARP, 0, i);
+      launch(stream, kernels.reopen(layouts[i]), tokens, heads, 1, CudaKernels.WARP, 0, i);
     }
     device.synchronize(stream);
     buffers.giveBack(plan);

@@ -20,6 +20,9 @@ import org.sinkq.engine.EngineGraph;
  *   tables up ─► graph ─► verdict and sink tables down ─► event        on the engine's stream
  * </pre>
  *
+ * <p>What a layer does when a page fills, nobody needs before that layer's next step: it lies
+ * beside the layers that follow, on a stream of its own, and the graph ends when both have.
+ *
  * <p>The plan has one place on the device. Since the stream is in order, tables of the next step
  * arrive there after the last kernel of this one; only the host's copies alternate.
  */
@@ -29,6 +32,8 @@ final class CudaGraph implements EngineGraph {
   private final int batch;
   private final Consumer<RecordedStep> body;
   private final ReplayTables layout;
+  private final CudaDevice.Stream flushStream;
+  private final CudaDevice.Event fork;
   private int idCapacity;
   private long plan;
   private CudaDevice.Graph usual;
@@ -42,7 +47,17 @@ final class CudaGraph implements EngineGraph {
     device = engine.device;
     layout = new ReplayTables(engine, batch);
     idCapacity = pages;
-    record();
+    flushStream = device.createStream();
+    fork = device.createEvent();
+    boolean done = false;
+    try {
+      record();
+      done = true;
+    } finally {
+      if (!done && !engine.isFailed()) {
+        destroyFork();
+      }
+    }
   }
 
   private void record() {
@@ -50,13 +65,29 @@ final class CudaGraph implements EngineGraph {
     try {
       plan = engine.buffers.allocate(layout.length(idCapacity) * Integer.BYTES);
       usual = engine.recording(() -> body.accept(new Recorder(false)));
-      flushing = engine.recording(() -> body.accept(new Recorder(true)));
+      flushing =
+          engine.recording(
+              () -> {
+                body.accept(new Recorder(true));
+                join(engine.stream, flushStream);
+              });
       done = true;
     } finally {
       if (!done && !engine.isFailed()) {
         discard();
       }
     }
+  }
+
+  /** Work on a stream from here on comes after what is on the other one so far. */
+  private void join(CudaDevice.Stream later, CudaDevice.Stream earlier) {
+    device.record(fork, earlier);
+    device.await(later, fork);
+  }
+
+  private void destroyFork() {
+    device.destroy(fork);
+    device.destroy(flushStream);
   }
 
   private void discard() {
@@ -97,10 +128,11 @@ final class CudaGraph implements EngineGraph {
     }
 
     private void launch(int layer) {
-      LayerLaunches launches = engine.launches(layer);
+      LayerLaunches launches = new LayerLaunches(engine, layer, flushStream);
       launches.append(1, batch);
       launches.attend(layout.itemCount(layer), layout.columns(layer));
       if (flushes) {
+        join(flushStream, engine.stream);
         launches.flush(batch, batch);
       }
     }
@@ -165,6 +197,7 @@ final class CudaGraph implements EngineGraph {
             if (usual != null) {
               discard();
             }
+            destroyFork();
           });
     }
   }

@@ -6,12 +6,19 @@ package org.sinkq.cuda;
  */
 final class LayerLaunches {
   private final CudaEngine engine;
+  private final CudaDevice.Stream flushStream;
   private final int layer;
   private final CudaLayout layout;
   private final int heads;
 
-  LayerLaunches(CudaEngine engine, int layer) {
+  /**
+   * For one layer.
+   *
+   * @param flushStream where pages are filled; everything else goes to the engine's stream
+   */
+  LayerLaunches(CudaEngine engine, int layer, CudaDevice.Stream flushStream) {
     this.engine = engine;
+    this.flushStream = flushStream;
     this.layer = layer;
     layout = engine.layouts[layer];
     heads = engine.geometry.shape().numKvHeads();
@@ -46,15 +53,18 @@ final class LayerLaunches {
   /** Sink selection and packing of so many pages. */
   void flush(int pages, int sequences) {
     if (layout.sinkSlots > 0) {
-      launch(engine.kernels.function("select"), heads, sequences, 1, CudaKernels.WARP, 0);
+      CudaDevice.Function select = engine.kernels.function("select");
+      engine.launch(flushStream, select, heads, sequences, 1, CudaKernels.WARP, 0, layer);
     }
-    launch(
+    engine.launch(
+        flushStream,
         engine.kernels.pack(layout),
         pages,
         heads,
         1,
         CudaKernels.PACK_THREADS,
-        layout.packShared());
+        layout.packShared(),
+        layer);
   }
 
   /** Rows that a long step keeps outside the cache: "keep" takes them there, "publish" back. */
@@ -63,6 +73,6 @@ final class LayerLaunches {
   }
 
   private void launch(CudaDevice.Function kernel, int x, int y, int z, int threads, int shared) {
-    engine.launch(kernel, x, y, z, threads, shared, layer);
+    engine.launch(engine.stream, kernel, x, y, z, threads, shared, layer);
   }
 }

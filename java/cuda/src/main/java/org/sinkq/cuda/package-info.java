@@ -11,7 +11,7 @@
  *      │  SequenceCopies  pages and rows of saved sequences; CudaPages, their order
  *      │  OperandStaging  host tensors through page-locked memory
  *      │  LayerLaunches   grids of the kernels, for steps and graphs alike
- *   CudaGraph          ─ the same launches of all layers, recorded once
+ *   CudaGraph          ─ the same launches of all layers, recorded once; select ─► pack beside the next layers
  *      │  ReplayTables    the plan at fixed places
  *      │  ReplayLog       steps under way, and what they bring back
  *      ▼
