@@ -4,6 +4,7 @@ import static org.sinkq.InvalidArgumentException.require;
 
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
+import org.sinkq.ModelShape;
 import org.sinkq.SinkPolicy;
 
 /**
@@ -84,6 +85,18 @@ record KvSettings(KvPreset preset, int page, int window, int pool, int spill) {
         .firstSinkLayer(preset.keepsFirstTokens() ? 0 : firstSinkLayer)
         .capacityTokens(capacityTokens)
         .build();
+  }
+
+  /**
+   * The cache of a model for several sequences; where the model is a single layer, that layer
+   * tracks sinks.
+   *
+   * @param shape of the model
+   * @param capacityTokens tokens that each must be able to hold
+   */
+  KvCacheSpec spec(ModelShape shape, int sequences, int capacityTokens) {
+    return spec(
+        sequences, capacityTokens, shape.numLayers() > FIRST_SINK_LAYER ? FIRST_SINK_LAYER : 0);
   }
 
   /** Such as {@code sinkq2: 2 bit, page 128, window 32, pool 3, spill 32}. */

@@ -1,8 +1,6 @@
 package org.sinkq.cli;
 
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -12,9 +10,10 @@ import org.sinkq.InvalidArgumentException;
 import org.sinkq.cli.plan.CapacityPlanner;
 import org.sinkq.cli.plan.DecoderShape;
 import org.sinkq.cli.plan.Gpu;
+import org.sinkq.cli.plan.StepPredictor;
 import org.sinkq.cli.plan.StepTime;
-import org.sinkq.llm.LanguageModel;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -51,18 +50,11 @@ final class PlanCommand implements Runnable {
 
   private static final String MOST = "max";
   private static final int MAX_CONTEXT = 1 << 24;
-  private static final String UNITS = "KMG";
   private static final String ENGINE = "cuda";
 
   @Spec private CommandSpec spec;
 
-  @Option(
-      names = "--shape",
-      paramLabel = "NAME|FILE.gguf",
-      defaultValue = "llama-3-8b",
-      description =
-          "Model: llama-3-8b, llama-2-7b, qwen3-32b-layer or a file (default: ${DEFAULT-VALUE}).")
-  private String shape;
+  @Mixin private ShapeOption shape;
 
   @Option(
       names = "--gpu",
@@ -108,19 +100,29 @@ final class PlanCommand implements Runnable {
 
   @Override
   public void run() {
-    Gpu device = Gpu.find(gpu).orElseThrow(() -> unknown("--gpu", gpu, Gpu.names()));
-    DecoderShape model = model();
+    Gpu device =
+        Gpu.find(gpu)
+            .orElseThrow(
+                () ->
+                    new ParameterException(
+                        spec.commandLine(),
+                        "--gpu=" + gpu + ", expected one of " + String.join(", ", Gpu.names())));
+    DecoderShape model = shape.model();
     List<Integer> tokens = contexts.stream().map(this::context).toList();
     int sequences = batch.equals(MOST) ? 0 : (int) number("--batch", batch, 1, 1 << 16);
     long bytes =
         memory == null
             ? device.memoryBytes() / 100 * 95
             : number("--memory", memory, 1, device.memoryBytes());
-    CapacityPlanner planner = planner(model, device, bytes);
+    CapacityPlanner planner = planner(model, bytes);
+    StepPredictor predictor = new StepPredictor(model, device, ENGINE);
     PrintWriter out = spec.commandLine().getOut();
     List<Row> rows =
         tokens.stream()
-            .flatMap(context -> kinds.stream().map(kind -> row(planner, kind, context, sequences)))
+            .flatMap(
+                context ->
+                    kinds.stream()
+                        .map(kind -> row(model, planner, predictor, kind, context, sequences)))
             .toList();
     if (json) {
       rows.forEach(row -> out.println(Json.line(row.json())));
@@ -137,10 +139,16 @@ final class PlanCommand implements Runnable {
     out.flush();
   }
 
-  private static Row row(CapacityPlanner planner, KvPreset kind, int context, int wanted) {
+  private static Row row(
+      DecoderShape model,
+      CapacityPlanner planner,
+      StepPredictor predictor,
+      KvPreset kind,
+      int context,
+      int wanted) {
     KvSettings settings = KvSettings.of(kind, null, null, null, null);
     CapacityPlanner.Format format =
-        (count, tokens) -> settings.spec(count, tokens, KvSettings.FIRST_SINK_LAYER);
+        (count, tokens) -> settings.spec(model.attention(), count, tokens);
     int fit = planner.sequencesThatFit(format, context);
     int batch = wanted == 0 ? fit : Math.min(wanted, fit);
     return new Row(
@@ -149,7 +157,7 @@ final class PlanCommand implements Runnable {
         planner.requiredBytes(format, 1, context),
         fit,
         batch,
-        planner.stepTime(format, Math.max(1, batch), context));
+        predictor.stepTime(format, Math.max(1, batch), context));
   }
 
   /** One cache at one context. */
@@ -207,37 +215,12 @@ final class PlanCommand implements Runnable {
     }
   }
 
-  private CapacityPlanner planner(DecoderShape model, Gpu device, long bytes) {
+  private CapacityPlanner planner(DecoderShape model, long bytes) {
     try {
-      return new CapacityPlanner(model, device, bytes, ENGINE);
+      return new CapacityPlanner(model, bytes, ENGINE);
     } catch (InvalidArgumentException e) {
       throw new ParameterException(spec.commandLine(), "--" + e.getMessage(), e);
     }
-  }
-
-  private DecoderShape model() {
-    if (DecoderShape.find(shape).isPresent()) {
-      return DecoderShape.find(shape).get();
-    }
-    Path file = Path.of(shape);
-    if (!Files.exists(file)) {
-      throw unknown("--shape", shape, DecoderShape.names());
-    }
-    try (LanguageModel open = LanguageModel.open(file, 1)) {
-      long table = (long) open.info().vocabularySize() * width(open);
-      long parameters = open.info().parameters();
-      // Without an output head of its own the table of embeddings serves as one.
-      boolean tied = open.file().findTensor("output.weight").isEmpty();
-      return new DecoderShape(
-          open.info().name(),
-          open.attentionShape(),
-          parameters,
-          tied ? parameters : parameters - table);
-    }
-  }
-
-  private static long width(LanguageModel model) {
-    return model.file().metadata().integer(model.info().architecture() + ".embedding_length");
   }
 
   private int context(String text) {
@@ -245,26 +228,6 @@ final class PlanCommand implements Runnable {
   }
 
   private long number(String option, String text, long least, long most) {
-    long value = parse(text);
-    if (value < least || value > most) {
-      throw new ParameterException(
-          spec.commandLine(),
-          option + "=" + text + ", expected " + least + " to " + most + ", K, M and G allowed");
-    }
-    return value;
-  }
-
-  /** A count with an optional unit of 1024s, or -1. */
-  private static long parse(String text) {
-    int unit =
-        text.isEmpty() ? -1 : UNITS.indexOf(Character.toUpperCase(text.charAt(text.length() - 1)));
-    String digits = unit < 0 ? text : text.substring(0, text.length() - 1);
-    return digits.matches("[0-9]{1,12}") ? Long.parseLong(digits) << (10 * (unit + 1)) : -1;
-  }
-
-  private ParameterException unknown(String option, String value, List<String> known) {
-    String expected = option + "=" + value + ", expected one of " + String.join(", ", known);
-    return new ParameterException(
-        spec.commandLine(), option.equals("--shape") ? expected + " or a GGUF file" : expected);
+    return Quantity.parse(spec.commandLine(), option, text, least, most);
   }
 }

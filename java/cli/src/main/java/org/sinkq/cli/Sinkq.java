@@ -57,6 +57,9 @@ final class Sinkq implements Runnable {
     line.addSubcommand(new AnalyzeCommand(environment, models));
     line.addSubcommand(new ReplayCommand(environment));
     line.addSubcommand(new PlanCommand());
+    CommandLine bench = new CommandLine(new BenchCommand());
+    bench.addSubcommand(new ThroughputCommand(environment));
+    line.addSubcommand(bench);
     line.addSubcommand(new DoctorCommand(models));
     line.addSubcommand(new CommandLine(new ModelsCommand(environment, models)));
     line.addSubcommand(new CompletionCommand());

@@ -7,6 +7,7 @@
  *   Environment: variables,    ├─► analyze    cli.analyze ───┴─► cli.report   one HTML file
  *   properties, terminals      ├─► replay     cli.replay         one layer from a trace
  *                              ├─► plan       cli.plan           what fits on a GPU, and how fast
+ *                              ├─► bench      cli.throughput     how fast it really is
  *                              ├─► doctor     AttentionBackends.probe
  *                              ├─► models     cli.models         fetch, verify, convert
  *                              └─► completion

@@ -31,6 +31,9 @@ final class SinkqTest {
         "eval",
         "analyze",
         "replay",
+        "plan",
+        "bench",
+        "bench throughput",
         "doctor",
         "models",
         "models list",
@@ -53,7 +56,7 @@ final class SinkqTest {
     check("sinkq: a command is missing; see 'sinkq --help'");
     check(
         "sinkq: 'bogus' is no command, expected one of generate, eval, analyze, replay,"
-            + " plan, doctor, models, completion; see 'sinkq --help'",
+            + " plan, bench, doctor, models, completion; see 'sinkq --help'",
         "bogus");
     check(
         "sinkq: Unknown option: '--paje=64', did you mean --page?; see 'sinkq replay --help'",
@@ -87,7 +90,7 @@ final class SinkqTest {
         "out",
         "--page=48");
     check(
-        "sinkq: --engine=tpu, expected one of auto, cuda, cpu; see 'sinkq replay --help'",
+        "sinkq: --engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted; see 'sinkq replay --help'",
         "replay",
         "in",
         "out",

@@ -12,12 +12,21 @@ import org.sinkq.ModelShape;
  *
  * @param name for people
  * @param attention attention geometry
+ * @param width elements of a hidden row
+ * @param feedForward inner elements of the feed-forward network
+ * @param vocabulary tokens; 0 for layers alone
  * @param parameters weights that are held
  * @param matrixParameters weights that every step reads and multiplies with: all matrices and the
  *     output head, without the table of embeddings
  */
 public record DecoderShape(
-    String name, ModelShape attention, long parameters, long matrixParameters) {
+    String name,
+    ModelShape attention,
+    int width,
+    int feedForward,
+    int vocabulary,
+    long parameters,
+    long matrixParameters) {
 
   private static final List<DecoderShape> KNOWN =
       List.of(
@@ -48,7 +57,8 @@ public record DecoderShape(
     long layer = projections + 3L * width * feedForward;
     long table = (long) width * vocabulary;
     long matrices = attention.numLayers() * layer + table;
-    return new DecoderShape(name, attention, matrices + table, matrices);
+    return new DecoderShape(
+        name, attention, width, feedForward, vocabulary, matrices + table, matrices);
   }
 
   /** The shape of that name, in any case. */

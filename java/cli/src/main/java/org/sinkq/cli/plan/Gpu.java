@@ -53,6 +53,20 @@ public enum Gpu {
     return Arrays.stream(values()).map(Gpu::toString).toList();
   }
 
+  /**
+   * The GPU that a driver calls so.
+   *
+   * @param device such as {@code NVIDIA H100 80GB HBM3}
+   * @param memoryBytes of it, which tells sizes apart
+   */
+  public static Optional<Gpu> ofDevice(String device, long memoryBytes) {
+    String name = device.toLowerCase(Locale.ROOT);
+    return Arrays.stream(values())
+        .filter(gpu -> name.matches(".*\\b(rtx )?" + gpu.label.split("-", -1)[0] + "\\b.*"))
+        .filter(gpu -> Math.abs(memoryBytes - gpu.memoryBytes()) < gpu.memoryBytes() / 10)
+        .findFirst();
+  }
+
   /** Bytes of device memory, as nvidia-smi reports it. */
   public long memoryBytes() {
     return memoryMib << 20;

@@ -22,6 +22,7 @@ public final class Chart {
   private final String xLabel;
   private final String yLabel;
   private final boolean logarithmic;
+  private boolean logarithmicX;
   private final List<Series> series = new ArrayList<>();
 
   private record Series(String name, double[] x, double[] y, boolean isLine) {}
@@ -35,6 +36,12 @@ public final class Chart {
     this.xLabel = xLabel;
     this.yLabel = yLabel;
     this.logarithmic = logarithmic;
+  }
+
+  /** Makes the horizontal axis logarithmic. */
+  public Chart withLogarithmicX() {
+    logarithmicX = true;
+    return this;
   }
 
   /** Adds a line; where a value has no place, it has a gap. */
@@ -51,7 +58,7 @@ public final class Chart {
 
   /** The picture. */
   public String svg() {
-    Axis x = Axis.of(all(true), false);
+    Axis x = Axis.of(all(true), logarithmicX);
     Axis y = Axis.of(all(false), logarithmic);
     StringBuilder svg = new StringBuilder();
     svg.append(
@@ -92,6 +99,17 @@ public final class Chart {
       }
     }
     return svg.append("</svg>\n").toString();
+  }
+
+  /** The picture as a document of its own, on white. */
+  public String document() {
+    String svg = svg();
+    return format(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\""
+                + " font-family=\"sans-serif\" font-size=\"11\" style=\"--grid:#ddd\">\n"
+                + "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
+            WIDTH, HEIGHT, WIDTH, WIDTH, HEIGHT)
+        + svg.substring(svg.indexOf('\n') + 1);
   }
 
   private double[] all(boolean horizontal) {
