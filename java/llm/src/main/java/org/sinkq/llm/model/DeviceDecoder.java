@@ -135,6 +135,10 @@ final class DeviceDecoder implements AutoCloseable {
       sendRows(batch);
       forward.layers(rows, numbers, numbers + (long) rows * Integer.BYTES, plan::run);
       float[][] result = logits(logitRows);
+      if (result.length == 0) {
+        // Nothing has waited yet, and the next step may free or stage what this one still reads.
+        device.synchronize(stream);
+      }
       plan.commit();
       return result;
     }
