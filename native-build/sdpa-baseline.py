@@ -1,5 +1,8 @@
 """Times PyTorch's fp16 attention on the shapes of the benchmark; needs torch with CUDA.
 
+    python3 sdpa-baseline.py                           the benchmark's shapes
+    python3 sdpa-baseline.py QO,KV,BATCH,CONTEXT ...   decode at these
+
 Prints lines "decode QO_HEADS KV_HEADS BATCH CONTEXT BACKEND MICROS" and
 "prefill QO_HEADS KV_HEADS ROWS BACKEND MICROS", the best way of each backend to take the shape.
 """
@@ -88,12 +91,15 @@ def run(name, backend, ways):
 
 def main():
     torch.manual_seed(1)
-    for qo, kv, batch, kilo in DECODE:
-        ways = decode(qo, kv, batch, kilo * 1024)
+    asked = [tuple(map(int, shape.split(","))) for shape in sys.argv[1:]]
+    for qo, kv, batch, context in asked or [(*heads, kilo * 1024) for *heads, kilo in DECODE]:
+        ways = decode(qo, kv, batch, context)
         for backend in BACKENDS:
-            run(f"decode {qo} {kv} {batch} {kilo * 1024}", backend, ways)
+            run(f"decode {qo} {kv} {batch} {context}", backend, ways)
         del ways
         torch.cuda.empty_cache()
+    if asked:
+        return
     ways = prefill(32, 8, 8192)
     for backend in BACKENDS:
         run("prefill 32 8 8192", backend, ways)

@@ -45,6 +45,7 @@ final class PlanCommand implements Runnable {
           "gemm ms",
           "attend ms",
           "flush ms",
+          "other ms",
           "step ms",
           "tokens/s");
 
@@ -178,6 +179,7 @@ final class PlanCommand implements Runnable {
       line.put("gemmSeconds", time.gemm());
       line.put("attentionSeconds", time.attention());
       line.put("flushSeconds", time.flush());
+      line.put("otherSeconds", time.other());
       line.put("stepSeconds", time.total());
       line.put("tokensPerSecond", Json.round(tokensPerSecond(), 1));
       return line;
@@ -196,6 +198,7 @@ final class PlanCommand implements Runnable {
               "",
               "",
               "",
+              "",
               "")
           : List.of(
               kind.toString(),
@@ -206,6 +209,7 @@ final class PlanCommand implements Runnable {
               milliseconds(time.gemm()),
               milliseconds(time.attention()),
               milliseconds(time.flush()),
+              milliseconds(time.other()),
               milliseconds(time.total()),
               String.format(Locale.ROOT, "%,.0f", tokensPerSecond()));
     }

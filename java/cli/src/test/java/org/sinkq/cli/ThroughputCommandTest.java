@@ -94,7 +94,7 @@ class ThroughputCommandTest {
     assertRefused("--context=31, expected 32 to 16777216", "--context", "31", "--kv", "sinkq2");
     assertRefused("--context=100, expected 128 to 16777216", "--context", "100", "--kv", "kivi2");
     assertRefused(
-        "--context=128 with --steps=8, expected at least 160: sequences grow by 80 tokens",
+        "--context=128 with --steps=8, expected at least 176: sequences grow by 88 tokens",
         "--context",
         "128");
     assertRefused("--steps=12, expected a multiple of 8 up to 4096", "--steps", "12");

@@ -8,20 +8,36 @@ import java.util.Optional;
 /** GPUs with what bounds a decode step on them. */
 public enum Gpu {
   /** Measured: docs/results. */
-  H100_80("h100-80", 81559, 3.10e12, Rates.HOPPER_ELEMENTS, 535e12, true),
+  H100_80("h100-80", 81559, 132, 3.10e12, Rates.HOPPER_ELEMENTS, 535e12, true),
   /** Measured: docs/results. */
-  H200("h200", 143771, 4.58e12, Rates.HOPPER_ELEMENTS, 535e12, true),
+  H200("h200", 143771, 132, 4.58e12, Rates.HOPPER_ELEMENTS, 535e12, true),
   A100_80(
-      "a100-80", 81920, 2.04e12 * Rates.READ, Rates.elements(108, 1.41), Rates.gemm(312), false),
+      "a100-80",
+      81920,
+      108,
+      2.04e12 * Rates.READ,
+      Rates.elements(108, 1.41),
+      Rates.gemm(312),
+      false),
   A100_40(
-      "a100-40", 40960, 1.56e12 * Rates.READ, Rates.elements(108, 1.41), Rates.gemm(312), false),
-  L40S("l40s", 46068, 0.864e12 * Rates.READ, Rates.elements(142, 2.52), Rates.gemm(362), false),
-  L4("l4", 23034, 0.300e12 * Rates.READ, Rates.elements(58, 2.04), Rates.gemm(121), false),
-  RTX_4090("4090", 24564, 1.008e12 * Rates.READ, Rates.elements(128, 2.52), Rates.gemm(165), false),
-  RTX_5090("5090", 32607, 1.792e12 * Rates.READ, Rates.elements(170, 2.41), Rates.gemm(210), false);
+      "a100-40",
+      40960,
+      108,
+      1.56e12 * Rates.READ,
+      Rates.elements(108, 1.41),
+      Rates.gemm(312),
+      false),
+  L40S(
+      "l40s", 46068, 142, 0.864e12 * Rates.READ, Rates.elements(142, 2.52), Rates.gemm(362), false),
+  L4("l4", 23034, 58, 0.300e12 * Rates.READ, Rates.elements(58, 2.04), Rates.gemm(121), false),
+  RTX_4090(
+      "4090", 24564, 128, 1.008e12 * Rates.READ, Rates.elements(128, 2.52), Rates.gemm(165), false),
+  RTX_5090(
+      "5090", 32607, 170, 1.792e12 * Rates.READ, Rates.elements(170, 2.41), Rates.gemm(210), false);
 
   private final String label;
   private final long memoryMib;
+  private final int multiprocessors;
   private final double readRate;
   private final double elementRate;
   private final double gemmRate;
@@ -30,12 +46,14 @@ public enum Gpu {
   Gpu(
       String label,
       long memoryMib,
+      int multiprocessors,
       double readRate,
       double elementRate,
       double gemmRate,
       boolean measured) {
     this.label = label;
     this.memoryMib = memoryMib;
+    this.multiprocessors = multiprocessors;
     this.readRate = readRate;
     this.elementRate = elementRate;
     this.gemmRate = gemmRate;
@@ -70,6 +88,11 @@ public enum Gpu {
   /** Bytes of device memory, as nvidia-smi reports it. */
   public long memoryBytes() {
     return memoryMib << 20;
+  }
+
+  /** Its SMs. */
+  int multiprocessors() {
+    return multiprocessors;
   }
 
   /** Bytes a second that a long read reaches. */

@@ -16,18 +16,24 @@ public final class StepPredictor {
   /** Seconds of appending a step's rows in a layer: "with append" less "2 bit" in docs/results. */
   private static final double APPEND_SECONDS = 4e-6;
 
-  /** Share of a step's attention that flushing takes, amortised (docs/results, long contexts). */
+  /** Share of a step's attention that filling pages adds (docs/results, throughput). */
   private static final double FLUSH_SHARE = 0.006;
 
   /**
    * Matrix products are bound by reading the weights for few rows and by arithmetic for many;
-   * between the two the times add up as a norm. Fits cuBLAS on an H100 (6.2, 6.7 and 10.5 ms for
-   * 56, 128 and 364 rows of Llama-3-8B) within 7 %.
+   * between the two the times add up as a norm. Fits cuBLAS on an H100 (docs/results, throughput: 1
+   * to 339 rows of Llama-3-8B) within 5 %.
    */
-  private static final double GEMM_NORM = 4;
+  private static final double GEMM_NORM = 2.6;
 
   /** Share of the read rate that products with few rows reach. */
-  private static final double GEMM_READ = 0.80;
+  private static final double GEMM_READ = 0.86;
+
+  /** Seconds of everything else in a layer, however few rows there are: a handful of launches. */
+  private static final double OTHER_SECONDS = 20e-6;
+
+  /** Blocks of attention that an SM holds. */
+  private static final int BLOCKS_PER_SM = 2;
 
   private final DecoderShape model;
   private final Gpu gpu;
@@ -49,13 +55,35 @@ public final class StepPredictor {
    */
   public StepTime stepTime(CapacityPlanner.Format format, int sequences, int contextTokens) {
     double attention = attendSeconds(format, sequences, contextTokens);
-    return new StepTime(gemmSeconds(sequences), attention, FLUSH_SHARE * attention);
+    return new StepTime(
+        gemmSeconds(sequences), attention, FLUSH_SHARE * attention, otherSeconds(sequences));
   }
 
   private double gemmSeconds(int rows) {
     double read = Short.BYTES * (double) model.matrixParameters() / (GEMM_READ * gpu.readRate());
     double compute = 2.0 * model.matrixParameters() * rows / gpu.gemmRate();
     return Math.pow(Math.pow(read, GEMM_NORM) + Math.pow(compute, GEMM_NORM), 1 / GEMM_NORM);
+  }
+
+  /** What norms, RoPE and gates move: hidden rows in fp32, everything else in fp16. */
+  private double otherSeconds(int rows) {
+    ModelShape shape = model.attention();
+    long heads = (long) shape.headDim() * (shape.numQoHeads() + 2 * shape.numKvHeads());
+    long layerBytes = 12L * model.width() + 4 * heads + 6L * model.feedForward();
+    long bytes = shape.numLayers() * layerBytes + (long) Float.BYTES * model.vocabulary();
+    return shape.numLayers() * OTHER_SECONDS + rows * bytes / gpu.readRate();
+  }
+
+  /**
+   * Part of the blocks that attention keeps busy. Each takes one sequence and KV head, or an equal
+   * piece of it where all pieces still run side by side.
+   */
+  private double occupancy(int sequences) {
+    long blocks = (long) BLOCKS_PER_SM * gpu.multiprocessors();
+    long whole = (long) sequences * model.attention().numKvHeads();
+    long pieces = whole * Math.max(1, blocks / whole);
+    long waves = (pieces + blocks - 1) / blocks;
+    return (double) pieces / (waves * blocks);
   }
 
   private double attendSeconds(CapacityPlanner.Format format, int sequences, int contextTokens) {
@@ -74,7 +102,8 @@ public final class StepPredictor {
     double bytes =
         sequences * (pages * pageBytes(format, spec) + dense * shape.fp16BytesPerToken());
     double fixed = shape.numLayers() * (ATTEND_SECONDS + APPEND_SECONDS);
-    return fixed + Math.max(bytes / gpu.readRate(), sequences * pages * dequantizeSeconds(spec));
+    double arithmetic = sequences * pages * dequantizeSeconds(spec) / occupancy(sequences);
+    return fixed + Math.max(bytes / gpu.readRate(), arithmetic);
   }
 
   /** Bytes of a page of all layers: what one page more makes the engine allocate. */

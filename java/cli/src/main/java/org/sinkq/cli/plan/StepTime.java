@@ -5,11 +5,12 @@ package org.sinkq.cli.plan;
  *
  * @param gemm matrix products with the weights
  * @param attention attention of all layers, with appending the step's rows
- * @param flush sink selection and packing, spread over the steps between two flushes
+ * @param flush what sink selection and packing add, spread over the steps between two flushes
+ * @param other embedding, norms, RoPE, gates, sampling
  */
-public record StepTime(double gemm, double attention, double flush) {
+public record StepTime(double gemm, double attention, double flush, double other) {
   /** All of it. */
   public double total() {
-    return gemm + attention + flush;
+    return gemm + attention + flush + other;
   }
 }

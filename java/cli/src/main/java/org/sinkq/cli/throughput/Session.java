@@ -19,8 +19,9 @@ import org.sinkq.llm.StepPart;
  * One cache, full of sequences that differ in length, and the steps that are timed on it.
  *
  * <pre>
- *   warm-up ─► steps in a row, an event behind each ─► steps queued behind other work ─► parts alone
- *                time of a step, price of flushing       time without the host            products, attention
+ *   steps in a row, an event behind each     time of a step, what flushing adds
+ *   steps queued behind other work           time without the host, and the host's
+ *   products alone, attention alone          what the time is spent on
  * </pre>
  *
  * Afterwards the sequences are cut back to where they began.
@@ -29,7 +30,6 @@ final class Session implements AutoCloseable {
   /** Steps before the clock starts, and of each part alone: whole cycles of flushing. */
   private static final int WARM_STEPS = Lengths.CYCLE;
 
-  private static final int ATTENTION_STEPS = 3 * Lengths.CYCLE;
   private static final int PRODUCT_STEPS = 12;
 
   /** Work in front of queued steps, in seconds: longer than the host takes to queue them. */
@@ -43,7 +43,7 @@ final class Session implements AutoCloseable {
   private static final int QUEUED_STEPS = 4;
 
   /** Tokens that a measurement adds to each sequence, beyond the steps that are timed. */
-  static final int EXTRA_STEPS = 2 * WARM_STEPS + ATTENTION_STEPS + QUEUED_ROUNDS * QUEUED_STEPS;
+  static final int EXTRA_STEPS = 2 * (WARM_STEPS + QUEUED_ROUNDS * QUEUED_STEPS);
 
   private final Setup setup;
   private final AttentionBackend backend;
@@ -103,29 +103,18 @@ final class Session implements AutoCloseable {
     List<KvSequence> members = Arrays.stream(which).mapToObj(sequences::get).toList();
     double mean = Arrays.stream(which).map(i -> lengths[i]).average().orElseThrow();
     Steps steps = steps(members);
-    double attention = attention(members);
     for (int i : which) {
       sequences.get(i).truncate(lengths[i]);
     }
     // Whatever a part alone takes longer, because it begins cold, is not the others' time.
-    double other = Math.max(0, steps.device - steps.gemm - attention - steps.flush);
+    double other = Math.max(0, steps.device - steps.gemm - steps.attention - steps.flush);
     return new Result(
         mean + WARM_STEPS + setup.steps() / 2.0,
         steps.step,
         steps.host,
-        new Parts(steps.gemm, attention, steps.flush, other),
+        new Parts(steps.gemm, steps.attention, steps.flush, other),
         new Measurement.Memory(
             setup.model().weightBytes(), backend.stats().allocatedBytes(), steps.deviceBytes));
-  }
-
-  /** A step's attention alone, in steps that fill no page. */
-  private double attention(List<KvSequence> members) {
-    try (DecodeLoop loop = loop(members.size(), EnumSet.of(StepPart.ATTENTION))) {
-      clock.each(WARM_STEPS, () -> loop.step(members));
-      double[] seconds = clock.each(ATTENTION_STEPS, () -> loop.step(members));
-      loop.synchronize();
-      return Clock.median(withoutFlush(seconds));
-    }
   }
 
   private DecodeLoop loop(int batch, Set<StepPart> parts) {
@@ -140,19 +129,27 @@ final class Session implements AutoCloseable {
   }
 
   /**
-   * Whole steps, in seconds.
+   * Whole steps, and parts of them, in seconds.
    *
    * @param step one of many in a row
    * @param host what the host takes for one
    * @param device one that does not wait for the host
    * @param gemm the products of one
+   * @param attention the attention of one, in steps that fill no page
    * @param flush what filling pages adds to one, on average
    */
   private record Steps(
-      double step, double host, double device, double gemm, double flush, long deviceBytes) {}
+      double step,
+      double host,
+      double device,
+      double gemm,
+      double attention,
+      double flush,
+      long deviceBytes) {}
 
   private Steps steps(List<KvSequence> members) {
-    try (DecodeLoop loop = loop(members.size(), EnumSet.allOf(StepPart.class))) {
+    int batch = members.size();
+    try (DecodeLoop loop = loop(batch, EnumSet.allOf(StepPart.class))) {
       clock.each(WARM_STEPS, () -> loop.step(members));
       loop.synchronize();
       long begin = System.nanoTime();
@@ -161,25 +158,55 @@ final class Session implements AutoCloseable {
       long deviceBytes = setup.target().allocatedBytes();
       double usual = Arrays.stream(withoutFlush(each)).average().orElseThrow();
       double flush = Math.max(0, Arrays.stream(each).average().orElseThrow() - usual);
-      try (DecodeLoop products = loop(members.size(), EnumSet.of(StepPart.PRODUCTS))) {
+      try (DecodeLoop products = loop(batch, EnumSet.of(StepPart.PRODUCTS));
+          DecodeLoop attention = loop(batch, EnumSet.of(StepPart.ATTENTION))) {
         Runnable multiply = () -> products.step(List.of());
         double gemm = Clock.median(clock.each(PRODUCT_STEPS, multiply));
-        int ahead = (int) Math.clamp(AHEAD_SECONDS / gemm, 1, MOST_AHEAD);
-        double host = 0;
-        double device = 0;
-        for (int round = 0; round < QUEUED_ROUNDS; round++) {
-          for (int i = 0; i < ahead; i++) {
-            multiply.run();
-          }
-          long queued = System.nanoTime();
-          Clock.Marks marks = clock.queue(QUEUED_STEPS, () -> loop.step(members));
-          host += (System.nanoTime() - queued) * 1e-9 / QUEUED_STEPS / QUEUED_ROUNDS;
-          device += Arrays.stream(marks.read()).average().orElseThrow() / QUEUED_ROUNDS;
-          loop.synchronize();
-        }
-        return new Steps(step, host, device, gemm, flush, deviceBytes);
+        Queued whole = queued(() -> loop.step(members), multiply, gemm);
+        clock.each(WARM_STEPS, () -> attention.step(members));
+        Queued alone = queued(() -> attention.step(members), multiply, gemm);
+        loop.synchronize();
+        attention.synchronize();
+        return new Steps(
+            step,
+            whole.host,
+            Arrays.stream(whole.device).average().orElseThrow(),
+            gemm,
+            Clock.median(withoutFlush(alone.device)),
+            flush,
+            deviceBytes);
       }
     }
+  }
+
+  /**
+   * Steps that never wait for the host.
+   *
+   * @param device seconds of each
+   * @param host seconds that the host takes for one
+   */
+  private record Queued(double[] device, double host) {}
+
+  /**
+   * Queues a few steps at a time behind other work.
+   *
+   * @param multiply the other work
+   * @param seconds that it takes once
+   */
+  private Queued queued(Runnable step, Runnable multiply, double seconds) {
+    int ahead = (int) Math.clamp(AHEAD_SECONDS / seconds, 1, MOST_AHEAD);
+    double[] device = new double[QUEUED_ROUNDS * QUEUED_STEPS];
+    double host = 0;
+    for (int round = 0; round < QUEUED_ROUNDS; round++) {
+      for (int i = 0; i < ahead; i++) {
+        multiply.run();
+      }
+      long begin = System.nanoTime();
+      Clock.Marks marks = clock.queue(QUEUED_STEPS, step);
+      host += (System.nanoTime() - begin) * 1e-9;
+      System.arraycopy(marks.read(), 0, device, round * QUEUED_STEPS, QUEUED_STEPS);
+    }
+    return new Queued(device, host / device.length);
   }
 
   @Override

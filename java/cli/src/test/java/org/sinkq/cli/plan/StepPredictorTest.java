@@ -3,6 +3,8 @@ package org.sinkq.cli.plan;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 
@@ -38,5 +40,32 @@ class StepPredictorTest {
           1e6 * predictor.stepTime(format(KvCodec.INT2), cases[i][0], cases[i][1]).attention();
       assertEquals(microseconds[i], predicted, 0.15 * microseconds[i], "case " + i);
     }
+  }
+
+  /**
+   * Steps of Llama-3-8B on an H100, docs/results/h100-2026-11-27-throughput.md: bits, sequences,
+   * mean tokens, milliseconds.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "16, 55, 8000, 26.29",
+    "4, 194, 8000, 27.98",
+    "2, 339, 8000, 30.75",
+    "16, 13, 32576, 25.12",
+    "4, 51, 32576, 27.23",
+    "2, 95, 32576, 27.66",
+    "2, 55, 8000, 11.33",
+    "2, 13, 32576, 9.96",
+    "2, 1, 8000, 6.88",
+    "2, 128, 8000, 15.58",
+    "2, 24, 130880, 29.99",
+    "16, 3, 130880, 23.22"
+  })
+  void stepsTakeWhatTheyTookOnAnH100(int bits, int sequences, int tokens, double milliseconds) {
+    DecoderShape llama = DecoderShape.find("llama-3-8b").orElseThrow();
+    StepPredictor predictor = new StepPredictor(llama, Gpu.H100_80, ENGINE);
+    KvCodec codec = bits == 2 ? KvCodec.INT2 : bits == 4 ? KvCodec.INT4 : KvCodec.FP16;
+    double predicted = 1e3 * predictor.stepTime(format(codec), sequences, tokens).total();
+    assertEquals(milliseconds, predicted, 0.15 * milliseconds);
   }
 }
