@@ -11,21 +11,16 @@
 
 namespace sinkq {
 
-// Dynamic shared memory of a block: the buffers, reused by the merge.
-template <int BITS, int D, int G, bool WIDE>
-__host__ __device__ constexpr int attend_shared() {
-  constexpr int buffers = WARPS * PageShape<BITS, D, G>::WARP_BUFFER;
-  constexpr int merge = WARPS * (WIDE ? 8 : 4) * (D + 3) * 4;  // states and weights
-  return buffers > merge ? buffers : merge;
-}
-
 template <int BITS, int D, int G, bool WIDE>
 struct Attention : Products<BITS, D, G, WIDE> {
   using P = Products<BITS, D, G, WIDE>;
   using S = typename P::S;
   static constexpr int C = P::C;
   static constexpr int OWN = P::OWN;
-  using Merge = PartialResults<P::COLUMNS, D>;
+  using Merge = PartialResults<P::COLUMNS, D, 0>;
+  // Padded, so that the lanes of a warp write to different banks.
+  using InBlock = PartialResults<P::COLUMNS, D, WIDE ? 4 : 8>;
+  static constexpr int AT_ONCE = 4 * WARPS * 32;  // values that the threads merge in one turn
 
   using P::g;
   using P::item;
@@ -41,16 +36,19 @@ struct Attention : Products<BITS, D, G, WIDE> {
   using P::warp;
   using P::Products;
 
-  // With the columns' queries.
-  __device__ void run(const uint32_t (&x)[C][4]) {
+  __device__ void run() {
     int unit = this->next(item.first_unit + warp);
-    const uint8_t* at = unit < item.end_unit ? this->address(unit) : nullptr;
+    int page = this->page_of(unit);
+    // The queries are asked for first, and looked at when the copies are under way.
+    uint32_t x[C][4] = {};
+    this->load_queries(x);
+    const uint8_t* at = this->address(unit, page);
     this->fetch_keys(unit, at);
     this->fetch_values(unit, at);
     this->begin(x);
     while (unit < item.end_unit) {
       int following = this->next(unit + WARPS);
-      const uint8_t* following_at = following < item.end_unit ? this->address(following) : nullptr;
+      page = this->page_of(following);
       this->template wait<1>();
       float alpha[OWN];
       if (this->is_page(unit)) {
@@ -60,13 +58,14 @@ struct Attention : Products<BITS, D, G, WIDE> {
           this->cap_all(x);
           bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
           int last = item.first_column + item.columns - 1;
-          bool partial = flagged || unit * G < this->lowest(seq.length + last / p.group);
+          bool partial = flagged || unit * G < this->lowest(seq.length + row_of(p, last));
           if (partial) {
             this->template wait<0>();
             this->hide_in_page(unit * G, x, flagged);
           }
           __syncwarp();
-          this->fetch_keys(following, following_at);
+          at = this->address(following, page);
+          this->fetch_keys(following, at);
 #pragma unroll
           for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
           if (!partial) this->template wait<1>();
@@ -78,64 +77,88 @@ struct Attention : Products<BITS, D, G, WIDE> {
         this->cap_all(x);
         this->hide_in_dense(unit, x);
         __syncwarp();
-        this->fetch_keys(following, following_at);
+        at = this->address(following, page);
+        this->fetch_keys(following, at);
 #pragma unroll
         for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
         this->template wait<1>();
         this->dense_values(x, alpha);
       }
       __syncwarp();
-      this->fetch_values(following, following_at);
+      this->fetch_values(following, at);
       unit = following;
     }
   }
 
   // Leaves this warp's columns in shared memory.
   __device__ void save(float* state) const {
-    float* values = Merge::values(state);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      if (g == 0) Merge::extent(state)[own(w)] = {max_[w], sum[w]};
+      if (g == 0) InBlock::extent(state)[own(w)] = {max_[w], sum[w]};
+      float* values = InBlock::values(state, own(w), g);
 #pragma unroll
       for (int c = 0; c < C; c++) {
         float minimum = minimum_sum[w][c * TILE / (D / S::GROUPS)];
-        values[own(w) * D + c * TILE + g] = out[w][c][0] + minimum;
-        values[own(w) * D + c * TILE + g + 8] = out[w][c][1] + minimum;
+        values[c * TILE] = out[w][c][0] + minimum;
+        values[c * TILE + 8] = out[w][c][1] + minimum;
       }
     }
   }
 
   __device__ void write(int column, int channel, float4 value) const {
     int c = item.first_column + column;
-    int64_t at = (seq.first_row + c / p.group) * p.out.token_stride +
-                 (item.head * p.group + c % p.group) * p.out.head_stride + channel;
-    store(p.out, at, value.x);
-    store(p.out, at + 1, value.y);
-    store(p.out, at + 2, value.z);
-    store(p.out, at + 3, value.w);
+    int row = row_of(p, c);
+    int64_t at = (seq.first_row + row) * p.out.token_stride +
+                 (item.head * p.group + c - row * p.group) * p.out.head_stride + channel;
+    store_four(p.out, at, value);
+  }
+
+  // Merges the warps' results of a column; its maximum and sum, too, unless it is normalized.
+  __device__ float4 merge_warps(float* shared, int column, int channel, bool normalize, float2& extent) const {
+    float2 extents[WARPS];
+    float4 parts[WARPS];
+    InBlock::load(parts, shared, 0, WARPS, column, channel);
+    float top = -INFINITY;
+#pragma unroll
+    for (int i = 0; i < WARPS; i++) {
+      extents[i] = InBlock::extent(shared + i * InBlock::STATE)[column];
+      top = fmaxf(top, extents[i].x);
+    }
+    float safe = top == -INFINITY ? 0 : top;
+    float weights[WARPS];
+    float total = 0;
+#pragma unroll
+    for (int i = 0; i < WARPS; i++) {
+      weights[i] = exp2_fast(extents[i].x - safe);
+      total = fmaf(extents[i].y, weights[i], total);
+    }
+    extent = {top, total};
+    float norm = normalize ? 1 / total : 1;
+#pragma unroll
+    for (int i = 0; i < WARPS; i++) weights[i] *= norm;
+    float4 value = {0, 0, 0, 0};
+    InBlock::add(value, parts, 0, WARPS, weights);
+    return value;
   }
 
   // Merges the warps of the block, then, in the last block to arrive, the ranges of the same columns.
   __device__ void finish(float* shared) {
     __shared__ bool last;
-    float* weights = shared + WARPS * Merge::STATE;  // [columns][parts]
     __syncthreads();
-    save(shared + warp * Merge::STATE);
+    save(shared + warp * InBlock::STATE);
     __syncthreads();
     float* partial = p.partials + int64_t{item.partial} * Merge::STATE;
     float* mine = partial + int64_t{item.split} * Merge::STATE;
     bool whole = item.splits == 1;
-    for (int c = warp; c < item.columns; c += WARPS) {
-      float2 extent = Merge::weigh(shared, WARPS, c, weights + c * WARPS, whole);
-      if (!whole && lane == 0) Merge::extent(mine)[c] = extent;
-    }
-    __syncthreads();
-    for (int i = 4 * threadIdx.x; i < item.columns * D; i += 4 * WARPS * 32) {
-      float4 value = Merge::sum(shared, WARPS, i, weights + i / D * WARPS);
+    int end = item.columns * D;
+    for (int i = 4 * threadIdx.x; i < end; i += AT_ONCE) {
+      float2 extent;
+      float4 value = merge_warps(shared, i / D, i % D, whole, extent);
       if (whole) {
         write(i / D, i % D, value);
       } else {
-        *reinterpret_cast<float4*>(Merge::values(mine) + i) = value;
+        *reinterpret_cast<float4*>(Merge::values(mine, i / D, i % D)) = value;
+        if (i % D == 0) Merge::extent(mine)[i / D] = extent;
       }
     }
     if (whole) return;
@@ -145,29 +168,65 @@ struct Attention : Products<BITS, D, G, WIDE> {
       if (last) p.counters[item.counter] = 0;
     }
     __syncthreads();
-    if (!last) return;
-    for (int c = warp; c < item.columns; c += WARPS) {
-      Merge::weigh(partial, item.splits, c, shared + c * item.splits, true);
+    if (last) merge_ranges(shared, partial, end);
+  }
+
+  // Everything is asked for before anything is waited for: maxima and sums first, then as many values as
+  // there are registers for.
+  __device__ void merge_ranges(float* weights, float* partial, int end) const {
+    constexpr int EACH = ceil_div(P::COLUMNS * D, AT_ONCE);  // groups of four values of a thread
+    constexpr int MOST = 36 / EACH;
+    constexpr int TURNS = P::COLUMNS / WARPS;
+    Extents<Merge> extents[TURNS];
+    float4 parts[EACH][MOST];
+#pragma unroll
+    for (int k = 0; k < TURNS; k++) {
+      int c = warp + k * WARPS;
+      if (c < item.columns) extents[k].load(partial, item.splits, c);
+    }
+#pragma unroll
+    for (int k = 0; k < EACH; k++) {
+      int i = 4 * threadIdx.x + k * AT_ONCE;
+      if (i < end) Merge::load(parts[k], partial, 0, item.splits, i / D, i % D);
+    }
+#pragma unroll
+    for (int k = 0; k < TURNS; k++) {
+      int c = warp + k * WARPS;
+      if (c < item.columns) extents[k].weigh(weights + c * item.splits);
     }
     __syncthreads();
-    for (int i = 4 * threadIdx.x; i < item.columns * D; i += 4 * WARPS * 32) {
-      write(i / D, i % D, Merge::sum(partial, item.splits, i, shared + i / D * item.splits));
+#pragma unroll
+    for (int k = 0; k < EACH; k++) {
+      int i = 4 * threadIdx.x + k * AT_ONCE;
+      if (i >= end) break;
+      float4 value = {0, 0, 0, 0};
+      for (int first = 0; first < item.splits; first += MOST) {
+        if (first > 0) Merge::load(parts[k], partial, first, item.splits, i / D, i % D);
+        Merge::add(value, parts[k], first, item.splits, weights + i / D * item.splits);
+      }
+      write(i / D, i % D, value);
     }
   }
 };
+
+// Dynamic shared memory of a block: the buffers, reused by the merge.
+template <int BITS, int D, int G, bool WIDE>
+__host__ __device__ constexpr int attend_shared() {
+  constexpr int buffer = PageShape<BITS, D, G>::WARP_BUFFER;
+  static_assert(Attention<BITS, D, G, WIDE>::InBlock::STATE * 4 <= buffer, "");
+  return WARPS * buffer;
+}
 
 template <int BITS, int D, int G, bool WIDE>
 __device__ void attend(const Params& p) {
   // A copy of 128 bytes is faster where they are one row of the banks (10 % of the whole, measured).
   extern __shared__ __align__(128) uint8_t shared[];
   const Item item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
-  if (item.columns == 0) return;
   using A = Attention<BITS, D, G, WIDE>;
-  // The queries are asked for first, and looked at when the copies are under way.
-  uint32_t x[A::C][4] = {};
-  A::load_queries(p, item, x);
-  A a(p, sequence(p, item.sequence), item, shared);
-  a.run(x);
+  A a(p, item.of, item, shared);
+  a.run();
+  // An unused item. To ask earlier is to wait for a part of the item before the rest is asked for.
+  if (item.columns == 0) return;
   a.finish(reinterpret_cast<float*>(shared));
 }
 

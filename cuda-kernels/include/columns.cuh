@@ -3,7 +3,7 @@
 //
 // Queries are two fp16 parts, and products with a scale are rounded to fp16, so there is always a rest. With
 // 4 columns, each has two of B's: the rest is in the odd one, for weights too. With 8, a second product with
-// the rests adds to the same sums of the logits; weights have none.
+// the rests adds to the same sums of the logits, for pages in which it can be felt; weights have none.
 #pragma once
 #include "elements.cuh"
 #include "ptx.cuh"
@@ -12,6 +12,12 @@
 namespace sinkq {
 
 constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
+
+// Standard deviation that a logit may have from rounding: a weight is off by this part of itself, and so is
+// what they sum up to at worst.
+constexpr float LOGIT_ERROR = 6e-4f;
+// The same of a product rounded to fp16, relative to it.
+constexpr float PRODUCT_ERROR = 2e-4f;
 
 template <int BITS, int D, int G, bool WIDE>
 struct Columns : Units<BITS, D, G> {
@@ -32,6 +38,7 @@ struct Columns : Units<BITS, D, G> {
   uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
   uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
   float factor[OWN];      // from q K^T to base-2 logits
+  float most_square;      // of column g's query times the scales of a page, before rounding shows in a logit
   int column_position[OWN];
   float max_[OWN];
   float sum[OWN];
@@ -44,31 +51,50 @@ struct Columns : Units<BITS, D, G> {
   // Number of a thread's column within the item.
   __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
 
-  // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet.
+  // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet: four words of
+  // fp32, or two pairs of either type of 16 bits.
   template <DType TYPE>
-  static __device__ __forceinline__ void load_query(const Params& p, uint32_t (&x)[C][4], int64_t at) {
-    int t = threadIdx.x % 4;
+  __device__ __forceinline__ void load_query(uint32_t (&x)[C][4], int64_t at) const {
+    at += 2 * t;
+    if constexpr (TYPE == F32) {
 #pragma unroll
-    for (int c = 0; c < C; c++) {
+      for (int c = 0; c < C; c++) {
 #pragma unroll
-      for (int i = 0; i < 4; i++) x[c][i] = load_bits<TYPE>(p.q.data, at + c * TILE + 2 * t + (i & 1) + 8 * (i >> 1));
+        for (int i = 0; i < 4; i++) x[c][i] = load_bits<TYPE>(p.q.data, at + c * TILE + (i & 1) + 8 * (i >> 1));
+      }
+    } else {
+      const uint8_t* from = p.q.data + 2 * at;
+      if ((reinterpret_cast<uintptr_t>(from) & 3) == 0) {
+        const uint32_t* pairs = reinterpret_cast<const uint32_t*>(from);
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+          x[c][0] = pairs[8 * c];
+          x[c][1] = pairs[8 * c + 4];
+        }
+      } else {
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+#pragma unroll
+          for (int i = 0; i < 2; i++) {
+            x[c][i] = load_bits<TYPE>(from, c * TILE + 8 * i) | load_bits<TYPE>(from, c * TILE + 8 * i + 1) << 16;
+          }
+        }
+      }
     }
   }
 
   // Loads the columns' queries.
-  static __device__ __forceinline__ void load_queries(const Params& p, const Item& item, uint32_t (&x)[C][4]) {
-    int g = threadIdx.x % 32 / 4;
+  __device__ __forceinline__ void load_queries(uint32_t (&x)[C][4]) const {
     int local = WIDE ? g : g / 2;
     if (local >= item.columns) return;
     int column = item.first_column + local;
-    int64_t at = (item.first_row + column / p.group) * p.q.token_stride +
-                 (item.head * p.group + column % p.group) * p.q.head_stride;
+    int row = row_of(p, column);
+    int64_t at = (item.of.first_row + row) * p.q.token_stride +
+                 (item.head * p.group + column - row * p.group) * p.q.head_stride;
     if (p.q.dtype == F32) {
-      load_query<F32>(p, x, at);
-    } else if (p.q.dtype == F16) {
-      load_query<F16>(p, x, at);
+      load_query<F32>(x, at);
     } else {
-      load_query<BF16>(p, x, at);
+      load_query<F16>(x, at);
     }
   }
 
@@ -77,7 +103,9 @@ struct Columns : Units<BITS, D, G> {
 #pragma unroll
     for (int c = 0; c < C; c++) {
 #pragma unroll
-      for (int i = 0; i < 4; i++) x[c][i] = of_bits<TYPE>(bits[c][i]);
+      for (int i = 0; i < 4; i++) {
+        x[c][i] = TYPE == F32 ? of_bits<TYPE>(bits[c][i]) : of_bits<TYPE>(bits[c][i / 2] >> (16 * (i & 1)));
+      }
     }
   }
 
@@ -115,10 +143,16 @@ struct Columns : Units<BITS, D, G> {
         q_rest[c][i] = WIDE || odd ? pack_halves(low - back.x, high - back.y) : halves;
       }
     }
+    if constexpr (S::QUANTIZED) {
+      // Over the variance of codes if all are as frequent.
+      constexpr float VARIANCE = ((1 << BITS) * (1 << BITS) - 1) / 12.f;
+      most_square = LOGIT_ERROR / PRODUCT_ERROR * 1.44269504f / (restore * p.scale_log2);
+      most_square *= most_square / VARIANCE;
+    }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       factor[w] = __shfl_sync(~0u, restore, own(w) * (WIDE ? 4 : 8)) * p.scale_log2;
-      column_position[w] = seq.length + (item.first_column + min(own(w), item.columns - 1)) / p.group;
+      column_position[w] = seq.length + row_of(p, item.first_column + min(own(w), item.columns - 1));
       max_[w] = -INFINITY;
       sum[w] = 0;
 #pragma unroll

@@ -62,4 +62,20 @@ __device__ __forceinline__ void store_pair(const Tensor& x, int64_t index, float
   *reinterpret_cast<uint32_t*>(x.data + 2 * index) = bits;
 }
 
+// Four neighbouring elements.
+__device__ __forceinline__ void store_four(const Tensor& x, int64_t index, float4 v) {
+  uint8_t* at = x.data + index * (x.dtype == F32 ? 4 : 2);
+  if (x.dtype != F32 && (reinterpret_cast<uintptr_t>(at) & 3) == 0) {
+    store_pair(x, index, v.x, v.y);
+    store_pair(x, index + 2, v.z, v.w);
+  } else if (x.dtype == F32 && (reinterpret_cast<uintptr_t>(at) & 15) == 0) {
+    *reinterpret_cast<float4*>(at) = v;
+  } else {
+    store(x, index, v.x);
+    store(x, index + 1, v.y);
+    store(x, index + 2, v.z);
+    store(x, index + 3, v.w);
+  }
+}
+
 }  // namespace sinkq

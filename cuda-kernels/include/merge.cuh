@@ -1,61 +1,108 @@
 // Partial results of attention, and how several become one.
 //
-// A partial result of COLUMNS columns: weighted sums of values [COLUMNS][D], then for each column its
-// largest base-2 logit and the sum of its weights relative to that.
+// A partial result of COLUMNS columns: weighted sums of values, then for each column its largest base-2
+// logit and the sum of its weights relative to that.
 #pragma once
 #include "ptx.cuh"
 
 namespace sinkq {
 
-template <int COLUMNS, int D>
+// PADDING floats follow each column's D values.
+template <int COLUMNS, int D, int PADDING>
 struct PartialResults {
-  static constexpr int STATE = COLUMNS * (D + 2);  // floats
+  static constexpr int STRIDE = D + PADDING;
+  static constexpr int STATE = COLUMNS * (STRIDE + 2);  // floats
 
-  static __device__ __forceinline__ float* values(float* state) { return state; }
-  static __device__ __forceinline__ float2* extent(float* state) {
-    return reinterpret_cast<float2*>(state + COLUMNS * D);
+  // Values of a column from a channel on.
+  static __device__ __forceinline__ float* values(float* state, int column, int channel) {
+    return state + column * STRIDE + channel;
   }
 
-  // Weights with which `parts` results, one after the other, enter the merged one of a column; with
-  // `normalize` they include the division by the sum. One warp. Returns the merged max and sum.
-  static __device__ float2 weigh(float* states, int parts, int column, float* weights, bool normalize) {
-    int lane = threadIdx.x % 32;
-    float top = -INFINITY;
-    float total = 0;
-    for (int i = lane; i < parts; i += 32) {
-      float2 part = extent(states + int64_t{i} * STATE)[column];
-      float larger = fmaxf(top, part.x);
-      float safe = larger == -INFINITY ? 0 : larger;
-      total = total * exp2_fast(top - safe) + part.y * exp2_fast(part.x - safe);
-      top = larger;
-    }
-    float all = top;
+  static __device__ __forceinline__ float2* extent(float* state) {
+    return reinterpret_cast<float2*>(state + COLUMNS * STRIDE);
+  }
+
+  // Four values of each of `MOST` parts from the first on; nothing waits for them yet.
+  template <int MOST>
+  static __device__ __forceinline__ void load(float4 (&x)[MOST], float* states, int first, int parts, int column,
+                                              int channel) {
 #pragma unroll
-    for (int i = 16; i > 0; i /= 2) all = fmaxf(all, __shfl_xor_sync(~0u, all, i));
-    float safe = all == -INFINITY ? 0 : all;
-    total *= exp2_fast(top - safe);
+    for (int i = 0; i < MOST; i++) {
+      if (first + i < parts) {
+        x[i] = *reinterpret_cast<const float4*>(values(states + int64_t{first + i} * STATE, column, channel));
+      }
+    }
+  }
+
+  template <int MOST>
+  static __device__ __forceinline__ void add(float4& sum, const float4 (&x)[MOST], int first, int parts,
+                                             const float* weights) {
+#pragma unroll
+    for (int i = 0; i < MOST; i++) {
+      if (first + i < parts) {
+        float weight = weights[first + i];
+        sum.x = fmaf(x[i].x, weight, sum.x);
+        sum.y = fmaf(x[i].y, weight, sum.y);
+        sum.z = fmaf(x[i].z, weight, sum.z);
+        sum.w = fmaf(x[i].w, weight, sum.w);
+      }
+    }
+  }
+};
+
+// What several parts of a column have as their maxima and sums, spread over a warp: part i in lane i % 32.
+template <typename Partial>
+struct Extents {
+  static constexpr int KEPT = 2;
+  float2 kept[KEPT];  // of the first parts
+  float* states;
+  int parts;
+  int column;
+
+  // Asks for them; nothing waits yet.
+  __device__ __forceinline__ void load(float* of, int count, int c) {
+    states = of;
+    parts = count;
+    column = c;
+#pragma unroll
+    for (int i = 0; i < KEPT; i++) kept[i] = at(i * 32 + threadIdx.x % 32);
+  }
+
+  __device__ __forceinline__ float2 at(int part) const {
+    if (part >= parts) return {-INFINITY, 0};
+    return Partial::extent(states + int64_t{part} * Partial::STATE)[column];
+  }
+
+  // Weights with which the parts enter the normalized result.
+  __device__ __forceinline__ void weigh(float* weights) const {
+    int lane = threadIdx.x % 32;
+    int rounds = (parts + 31) / 32;
+    float top = fmaxf(kept[0].x, kept[1].x);
+    for (int i = KEPT; i < rounds; i++) top = fmaxf(top, at(i * 32 + lane).x);
+#pragma unroll
+    for (int i = 16; i > 0; i /= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, i));
+    float safe = top == -INFINITY ? 0 : top;
+    float factor[KEPT];
+    float total = 0;
+#pragma unroll
+    for (int i = 0; i < KEPT; i++) {
+      factor[i] = exp2_fast(kept[i].x - safe);
+      total = fmaf(kept[i].y, factor[i], total);
+    }
+    for (int i = KEPT; i < rounds; i++) {
+      float2 more = at(i * 32 + lane);
+      total = fmaf(more.y, exp2_fast(more.x - safe), total);
+    }
 #pragma unroll
     for (int i = 16; i > 0; i /= 2) total += __shfl_xor_sync(~0u, total, i);
-    float norm = normalize ? 1 / total : 1;
-    for (int i = lane; i < parts; i += 32) {
-      weights[i] = exp2_fast(extent(states + int64_t{i} * STATE)[column].x - safe) * norm;
+    float norm = 1 / total;
+#pragma unroll
+    for (int i = 0; i < KEPT; i++) {
+      if (i * 32 + lane < parts) weights[i * 32 + lane] = factor[i] * norm;
     }
-    return {all, total};
-  }
-
-  // Weighted sum of four neighbouring values; the loads do not depend on each other, so many are under way.
-  static __device__ float4 sum(float* states, int parts, int index, const float* weights) {
-    float4 sum = {0, 0, 0, 0};
-#pragma unroll 8
-    for (int i = 0; i < parts; i++) {
-      float4 part = *reinterpret_cast<const float4*>(values(states + int64_t{i} * STATE) + index);
-      float weight = weights[i];
-      sum.x = fmaf(part.x, weight, sum.x);
-      sum.y = fmaf(part.y, weight, sum.y);
-      sum.z = fmaf(part.z, weight, sum.z);
-      sum.w = fmaf(part.w, weight, sum.w);
+    for (int i = KEPT; i < rounds; i++) {
+      if (i * 32 + lane < parts) weights[i * 32 + lane] = exp2_fast(at(i * 32 + lane).x - safe) * norm;
     }
-    return sum;
   }
 };
 

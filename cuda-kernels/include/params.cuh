@@ -33,12 +33,13 @@ struct Sequence {
   int staged_block;  // first dense block of the window in the staging area, per KV head; -1: ring
   int kept_block;    // first dense block of the tail to be published, per layer and KV head
   int kept_blocks;   // of the tail
-  int padding;
+  int sink_blocks;   // of 16 slots, of which all that hold a sink are
 };
 
 // A block of attend: a range of units for some columns of one KV head. Units of a
 // sequence are its pages, then blocks of 16 sink slots, then blocks of 16 window tokens; columns are
-// its query rows times the query heads of a group. A block of prefill takes all units.
+// its query rows times the query heads of a group. A block of prefill takes all units. The sequence comes
+// along, so that a block does not have to wait for one load before it can begin the next.
 struct alignas(16) Item {
   int sequence;
   int head;
@@ -50,8 +51,8 @@ struct alignas(16) Item {
   int splits;   // ranges of these columns
   int counter;  // of arrived ranges
   int partial;  // where range 0 leaves its result; range s at partial + s
-  int first_row;  // of the sequence, in q, k, v, out
-  int padding;
+  int padding[2];
+  Sequence of;
 };
 
 struct Params {
@@ -93,6 +94,12 @@ struct Params {
 
 __device__ __forceinline__ const Sequence& sequence(const Params& p, int index) {
   return reinterpret_cast<const Sequence*>(p.plan + p.sequence_table)[index];
+}
+
+// Query row of a column, by a division in floating point that is a quarter as long as that of ints and exact
+// for the few columns there are.
+__device__ __forceinline__ int row_of(const Params& p, int column) {
+  return static_cast<int>(__fdividef(column + 0.5f, p.group));
 }
 
 // Dense rows of a KV head: ring blocks, sink blocks, scores of the ring.

@@ -20,6 +20,8 @@ struct Products : Columns<BITS, D, G, WIDE> {
   using S = typename Q::S;
   static constexpr int C = Q::C;
   static constexpr int OWN = Q::OWN;
+  // Half of the largest code as fp16, twice.
+  static constexpr uint32_t MEAN_CODE = BITS == 2 ? 0x3E003E00 : 0x47804780;
   static constexpr int PASS = C <= 8 ? C : 8;  // channel tiles whose page sums are in registers at a time
 
   using Q::add;
@@ -58,13 +60,43 @@ struct Products : Columns<BITS, D, G, WIDE> {
     return CODE_UNIT / static_cast<float>(1 << (BITS * (inner % S::DIRECT)));
   }
 
+  // Adds the codes of a channel tile times B; for the second time, they are read again, because too many
+  // registers would remember them.
+  template <bool AGAIN>
+  __device__ __forceinline__ void times_codes(float (&s)[S::TOKEN_TILES][4], const uint4* words, int c,
+                                              const uint32_t (&b)[2]) const {
+    uint4 word = {};
+#pragma unroll
+    for (int i = 0; i < S::TOKEN_TILES; i++) {
+      int j = c * S::TOKEN_TILES + i;
+      if (i == 0 || j % S::POSITIONS == 0) {
+        const uint4* at = words + j / S::POSITIONS * 32 + lane;
+        word = AGAIN ? read_again(at) : *at;
+      }
+      uint4 a = codes(word, j, i);
+      mma(s[i], a.x, a.y, a.z, a.w, b[0], b[1]);
+    }
+  }
+
+  // Whether what fp16 loses of queries times scales can be felt in some column's logits, by their squares in
+  // this lane. Too small a square is 0, hence the last summand; too large a one is infinite.
+  __device__ __forceinline__ bool rounding_shows(const uint32_t (&squares)[2]) const {
+    float2 low = __half22float2(*reinterpret_cast<const __half2*>(&squares[0]));
+    float2 high = __half22float2(*reinterpret_cast<const __half2*>(&squares[1]));
+    float square = low.x + low.y + high.x + high.y;
+    square += __shfl_xor_sync(~0u, square, 1);
+    square += __shfl_xor_sync(~0u, square, 2);
+    return __any_sync(~0u, square + D * 0x1p-24f > this->most_square);
+  }
+
   // Logits of a page: x[w][2 * tile + h] of token 16 tile + g + 8 h.
   __device__ __forceinline__ void page_logits(float (&x)[OWN][2 * S::TOKEN_TILES]) const {
     const uint4* words = reinterpret_cast<const uint4*>(keys);
     const uint4* parameters = reinterpret_cast<const uint4*>(keys + S::KEY_CODES);
     float bias[4] = {};
+    float mean_rest[4] = {};
     float s[S::TOKEN_TILES][4] = {};
-    uint4 word = {};
+    uint32_t squares[2] = {};
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint4 par = parameters[c * 4 + t];
@@ -77,20 +109,27 @@ struct Products : Columns<BITS, D, G, WIDE> {
       for (int i = 0; i < 2; i++) {
         b[i] = mul2(q_high[c][i], scale[i]);
         rest[i] = rest_of(q_high[c][i], q_rest[c][i], scale[i], b[i]);
+        if (WIDE) squares[i] = fma2(b[i], b[i], squares[i]);
         if (!WIDE && odd) b[i] = rest[i];
       }
+      if (WIDE) mma(mean_rest, MEAN_CODE, MEAN_CODE, MEAN_CODE, MEAN_CODE, rest[0], rest[1]);
+      times_codes<false>(s, words, c, b);
+    }
+    bool shows = WIDE && rounding_shows(squares);
+    if (shows) {
 #pragma unroll
-      for (int i = 0; i < S::TOKEN_TILES; i++) {
-        int j = c * S::TOKEN_TILES + i;
-        if (j % S::POSITIONS == 0) word = words[j / S::POSITIONS * 32 + lane];
-        uint4 a = codes(word, j, i);
-        mma(s[i], a.x, a.y, a.z, a.w, b[0], b[1]);
-        if (WIDE) mma(s[i], a.x, a.y, a.z, a.w, rest[0], rest[1]);
+      for (int c = 0; c < C; c++) {
+        uint4 par = read_again(parameters + c * 4 + t);
+        uint32_t high = c == 0 ? par.y & NO_SIGNS : par.y;
+        uint32_t rest[2] = {
+            rest_of(q_high[c][0], q_rest[c][0], high, mul2(q_high[c][0], high)),
+            rest_of(q_high[c][1], q_rest[c][1], par.w, mul2(q_high[c][1], par.w))};
+        times_codes<true>(s, words, c, rest);
       }
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      float qz = of(bias, w, 0) * factor[w];
+      float qz = (shows || !WIDE ? of(bias, w, 0) : of(bias, w, 0) + of(mean_rest, w, 0)) * factor[w];
 #pragma unroll
       for (int i = 0; i < S::TOKEN_TILES; i++) {
         float f = factor[w] * unit_of(i);

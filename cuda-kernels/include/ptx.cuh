@@ -52,9 +52,32 @@ __device__ __forceinline__ uint32_t transpose(uint32_t a) {
   return d;
 }
 
+// Reads shared memory now, even if it has been read before.
+__device__ __forceinline__ uint4 read_again(const uint4* shared) {
+  uint4 x;
+  uint32_t from = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("ld.volatile.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "r"(from)
+               : "memory");
+  return x;
+}
+
+// For data that nobody reads a second time: it gives its place in L2 up first.
+__device__ __forceinline__ uint64_t evict_first() {
+  uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0;" : "=l"(policy));
+  return policy;
+}
+
 __device__ __forceinline__ void copy16_async(void* shared, const void* global) {
   uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
+}
+
+__device__ __forceinline__ void copy16_async(void* shared, const void* global, uint64_t policy) {
+  uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "l"(policy) : "memory");
 }
 
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

@@ -41,6 +41,7 @@ struct Units {
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int t = lane % 4;
+  const uint64_t once = evict_first();
   uint8_t* keys;
   uint8_t* values;
   Window win;
@@ -55,10 +56,10 @@ struct Units {
     values = keys + S::KEY_BUFFER;
     win = window<S::DENSE_BLOCK>(p, seq, item.head);
     sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
-    window_unit = sink_unit + sink_blocks(p.sink_slots);
+    window_unit = sink_unit + min(seq.sink_blocks, sink_blocks(p.sink_slots));
     int last_column = item.first_column + item.columns - 1;
-    highest_all = seq.length + last_column / p.group;
-    lowest_all = lowest(seq.length + item.first_column / p.group);
+    highest_all = seq.length + row_of(p, last_column);
+    lowest_all = lowest(seq.length + row_of(p, item.first_column));
   }
 
   __device__ __forceinline__ int lowest(int position) const {
@@ -80,7 +81,13 @@ struct Units {
     return unit;
   }
 
-  __device__ __forceinline__ const uint8_t* address(int unit) const {
+  // Page that a unit is in, for units of pages. Long before `address` needs it, so that nothing waits for it.
+  __device__ __forceinline__ int page_of(int unit) const {
+    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
+    return unit < sink_unit ? p.plan[seq.page_table + unit / blocks] : 0;
+  }
+
+  __device__ __forceinline__ const uint8_t* address(int unit, int page) const {
     if (unit >= window_unit) {
       int slot = win.slot((unit - window_unit) * TILE);
       return win.blocks + int64_t{slot / TILE} * S::DENSE_BLOCK;
@@ -89,7 +96,6 @@ struct Units {
       return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + (unit - sink_unit) * S::DENSE_BLOCK;
     }
     int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
-    int page = p.plan[seq.page_table + unit / blocks];
     int64_t bytes = S::QUANTIZED ? S::PAGE_BYTES : int64_t{blocks} * S::DENSE_BLOCK;
     return p.pages + (int64_t{page} * p.kv_heads + item.head) * bytes + unit % blocks * S::DENSE_BLOCK;
   }
@@ -101,7 +107,7 @@ struct Units {
 #pragma unroll
     for (int i = 0; i < ceil_div(BYTES, 512); i++) {
       int at = i * 512 + lane * 16;
-      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at);
+      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at, once);
     }
   }
 

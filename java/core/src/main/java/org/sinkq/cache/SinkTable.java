@@ -215,6 +215,15 @@ public final class SinkTable {
     return n;
   }
 
+  /** Slots from the first to the last one that any head uses. */
+  public int slotsInUse() {
+    int last = -1;
+    for (int i = 0; i < position.length; i++) {
+      last = position[i] == FREE ? last : Math.max(last, i % slots);
+    }
+    return last + 1;
+  }
+
   /** Slot that holds a position, or -1. */
   public int slotOf(int head, int wantedPosition) {
     for (int s = 0; s < slots; s++) {

@@ -199,7 +199,7 @@ final class CudaEngine implements Engine, CudaHost {
         attend -> {
           int perSm =
               device.blocksPerMultiprocessor(
-                  attend, CudaKernels.ATTEND_THREADS, layout.attendShared(columns));
+                  attend, CudaKernels.ATTEND_THREADS, layout.attendShared());
           return device.facts().multiprocessors() * Math.clamp(perSm, 1, BLOCKS_PER_SM);
         });
   }
@@ -307,7 +307,7 @@ final class CudaEngine implements Engine, CudaHost {
   private void reopenAll(SequenceState sequence, int pageIndex, int tokens) {
     sinks.refresh(sequence);
     SequenceStep one = new SequenceStep(sequence, 0, tokens, new int[0]);
-    StepTables tables = new StepTables(List.of(one), geometry, sinks.sides());
+    StepTables tables = new StepTables(List.of(one), geometry, sinks);
     int[] words = tables.words();
     words[REOPEN_PAGE_INDEX] = pageIndex;
     words[REOPEN_PAGE_TABLE] += pageIndex;

@@ -107,8 +107,7 @@ final class CudaKernels {
 
   CudaDevice.Function attend(CudaLayout layout, int columns) {
     String page = layout.isQuantized() ? "_g" + layout.pageTokens : "";
-    return function(
-        "attend_" + codec(layout) + page + "_c" + columns, layout.attendShared(columns));
+    return function("attend_" + codec(layout) + page + "_c" + columns, layout.attendShared());
   }
 
   /** The kernel of sequences with many columns; its shared memory depends on the queries' type. */

@@ -124,11 +124,11 @@ final class CudaLayout {
     return SinkTable.imageLength(slots);
   }
 
-  /** Dynamic shared memory of a block of {@code attend} for {@code columns} columns an item. */
-  int attendShared(int columns) {
+  /** Dynamic shared memory of a block of {@code attend}. */
+  int attendShared() {
     int keys = isQuantized() ? Math.max(keyHalf, denseHalf) : denseHalf;
     int values = isQuantized() ? Math.max(valueHalf, denseHalf) : denseHalf;
-    return WARPS * Math.max(keys + values, columns * (headDim + 3) * Float.BYTES);
+    return WARPS * (keys + values);
   }
 
   /** Columns that a block of {@code prefill} takes. */

@@ -38,7 +38,7 @@ final class CudaStep implements EngineStep {
     device = engine.device;
     sequences = step.sequences();
     sequences.forEach(s -> engine.sinks.refresh(s.state()));
-    tables = new StepTables(sequences, engine.geometry, engine.sinks.sides());
+    tables = new StepTables(sequences, engine.geometry, engine.sinks);
     int layers = engine.layouts.length;
     items = new StepTables.Items[layers];
     columns = new int[layers];

@@ -38,7 +38,7 @@ final class LayerLaunches {
           1,
           1,
           CudaKernels.ATTEND_THREADS,
-          layout.attendShared(columns));
+          layout.attendShared());
     }
   }
 

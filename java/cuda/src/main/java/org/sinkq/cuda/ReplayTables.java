@@ -12,7 +12,7 @@ import java.util.List;
  * blocks of the kernels that find one of these leave.
  *
  * <pre>
- *   sequences [batch][16] | items [most][12] for each kind of layer | pages to be filled [batch][2]
+ *   sequences [batch][16] | items [most][28] for each kind of layer | pages to be filled [batch][2]
  *   positions [batch] | page ids
  * </pre>
  */
@@ -113,6 +113,10 @@ final class ReplayTables {
       int ints = items.count() * StepTables.ITEM_INTS;
       // Cutting items may have moved the array.
       System.arraycopy(tables.words(), items.offset(), fixed, slot.offset, ints);
+      for (int at = slot.offset; at < slot.offset + ints; at += StepTables.ITEM_INTS) {
+        fixed[at + StepTables.ITEM_SEQUENCE + PAGE_TABLE] += pageIds - used;
+        fixed[at + StepTables.ITEM_SEQUENCE + NEW_PAGE_TABLE] += pageIds - used;
+      }
       int end = slot.offset + slot.most * StepTables.ITEM_INTS;
       Arrays.fill(fixed, slot.offset + ints, end, 0);
     }

@@ -31,6 +31,8 @@ final class SinkMirror {
   private final byte[] sides;
   private final SinkTable[] mirrored;
   private final long[] versions;
+  private final int[] slotsInUse;
+  private final int[] pagesUnread;
 
   SinkMirror(
       CudaDevice device, DeviceBuffers buffers, CudaDevice.Stream stream, CacheMemory memory) {
@@ -46,6 +48,8 @@ final class SinkMirror {
     sides = new byte[memory.sequences()];
     mirrored = new SinkTable[memory.sequences()];
     versions = new long[memory.sequences()];
+    slotsInUse = new int[memory.sequences()];
+    pagesUnread = new int[memory.sequences()];
   }
 
   static long bytesPerSequence(CacheGeometry geometry) {
@@ -70,6 +74,16 @@ final class SinkMirror {
     return address + slot * stride() + (long) side * sideBytes;
   }
 
+  /**
+   * How many sink slots of a sequence any head uses at most: what the host knows, and what pages
+   * whose selection it has not read yet can have added.
+   */
+  int slotsInUse(SequenceState state) {
+    int slot = state.slot();
+    int added = geometry.sinks().poolTokens() * pagesUnread[slot];
+    return Math.min(slotsInUse[slot] + added, geometry.sinks().slots());
+  }
+
   /** Sends the host's table up if the device does not have it. */
   void refresh(SequenceState state) {
     SinkTable table = state.sinks();
@@ -87,6 +101,8 @@ final class SinkMirror {
     buffers.giveBack(buffer);
     mirrored[slot] = table;
     versions[slot] = table.version();
+    slotsInUse[slot] = table.slotsInUse();
+    pagesUnread[slot] = 0;
   }
 
   private static ByteBuffer image(MemorySegment bytes) {
@@ -132,6 +148,7 @@ final class SinkMirror {
       if (step.newPages().length > 0) {
         SequenceState state = step.state();
         sides[state.slot()] ^= 1;
+        pagesUnread[state.slot()] += step.newPages().length;
         written.add(new Written(state, state.flushedTokens(), step.newPages()));
       }
     }
@@ -153,6 +170,8 @@ final class SinkMirror {
       int slot = one.state.slot();
       if (mirrored[slot] == table) {
         versions[slot] = table.version();
+        slotsInUse[slot] = table.slotsInUse();
+        pagesUnread[slot] -= one.newPages.length;
       }
     }
   }

@@ -13,18 +13,28 @@ import org.sinkq.layout.CacheGeometry;
  * {@code Item} of {@code cuda-kernels/include/params.cuh}.
  *
  * <pre>
- *   sequences [n][16] | page ids | (sequence, index) of every page to be filled | items [..][12] ...
+ *   sequences [n][16] | page ids | (sequence, index) of every page to be filled | items [..][28] ...
  * </pre>
  *
  * <p>Sequences with few columns (query row, query head of a group) go to {@code attend}: its items
- * are cut so that every block of one full wave gets about the same number of units, and no block
- * spans two sequences. Layers that differ in their units (dense or quantized pages, sinks or none)
- * have item tables of their own. Sequences with many columns, prompts, go to {@code prefill}: an
- * item for every so many columns, the same in all layers.
+ * are cut so that within one full wave of blocks every warp gets about the same number of units,
+ * into no more pieces than that takes, and no block spans two sequences. Layers that differ in
+ * their units (dense or quantized pages, sinks or none) have item tables of their own. Sequences
+ * with many columns, prompts, go to {@code prefill}: an item for every so many columns, the same in
+ * all layers.
  */
 final class StepTables {
   static final int SEQUENCE_INTS = 16;
-  static final int ITEM_INTS = 12;
+  static final int ITEM_INTS = 28;
+
+  /** Where an item has its sequence. */
+  static final int ITEM_SEQUENCE = 12;
+
+  /** Warps of a block of attend: each takes every fourth unit of an item. */
+  private static final int WARPS = 4;
+
+  /** Where a sequence has its sink blocks. */
+  private static final int SINK_BLOCKS = 15;
 
   /** Beyond this many columns of a sequence, which {@code attend} takes 4 or 8 at a time. */
   private static final int MOST_ATTEND_COLUMNS = 32;
@@ -51,7 +61,7 @@ final class StepTables {
   private int mostColumns;
   private final Items prompts;
 
-  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, byte[] sinkSides) {
+  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks) {
     this.sequences = sequences;
     this.geometry = geometry;
     int heads = geometry.shape().numKvHeads();
@@ -76,11 +86,11 @@ final class StepTables {
         length + state.pageCount(),
         staged ? blocks * CudaLayout.TILE : geometry.ringTokens(),
         staged ? 0 : state.flushedTokens() % geometry.ringTokens(),
-        sinkSides[state.slot()],
+        sinks.sides()[state.slot()],
         staged ? stagedBlocks : -1,
         keptBlocks,
         staged ? tail : 0,
-        0
+        CudaLayout.ceilDiv(sinks.slotsInUse(state), CudaLayout.TILE)
       };
       System.arraycopy(entry, 0, words, at, SEQUENCE_INTS);
       for (int p = 0; p < state.pageCount(); p++) {
@@ -143,9 +153,14 @@ final class StepTables {
     return length;
   }
 
-  private void addItem(int... fields) {
+  /** Adds an item: its sequence, head, first column, columns, and what else it has. */
+  private void addItem(int sequence, int... fields) {
     ensure(ITEM_INTS);
-    System.arraycopy(fields, 0, words, length, fields.length);
+    Arrays.fill(words, length, length + ITEM_INTS, 0);
+    words[length] = sequence;
+    System.arraycopy(fields, 0, words, length + 1, fields.length);
+    int copy = length + ITEM_SEQUENCE;
+    System.arraycopy(words, sequence * SEQUENCE_INTS, words, copy, SEQUENCE_INTS);
     length += ITEM_INTS;
   }
 
@@ -177,10 +192,11 @@ final class StepTables {
     return new Kind(layout.isQuantized(), layout.sinkBlocks(), columns, waveBlocks);
   }
 
-  private int units(SequenceStep step, Kind kind) {
+  private int units(int sequence, Kind kind) {
+    SequenceStep step = sequences.get(sequence);
     int perPage = kind.quantized ? 1 : geometry.pageTokens() / CudaLayout.TILE;
     return step.state().pageCount() * perPage
-        + kind.sinkBlocks
+        + Math.min(kind.sinkBlocks, words[sequence * SEQUENCE_INTS + SINK_BLOCKS])
         + CudaLayout.ceilDiv(step.windowTokens(), CudaLayout.TILE);
   }
 
@@ -188,14 +204,15 @@ final class StepTables {
     return CudaLayout.ceilDiv(columns(step), kind.columns);
   }
 
-  /** Items if no block takes more than {@code most} units. */
+  /** Items if no warp takes more than {@code most} units. */
   private long count(Kind kind, int most) {
     long count = 0;
-    for (SequenceStep step : sequences) {
-      if (isPrompt(step)) {
-        continue;
+    for (int i = 0; i < sequences.size(); i++) {
+      SequenceStep step = sequences.get(i);
+      if (!isPrompt(step)) {
+        int splits = CudaLayout.ceilDiv(units(i, kind), most * WARPS);
+        count += (long) columnBlocks(step, kind) * splits;
       }
-      count += (long) columnBlocks(step, kind) * CudaLayout.ceilDiv(units(step, kind), most);
     }
     return count * geometry.shape().numKvHeads();
   }
@@ -203,8 +220,10 @@ final class StepTables {
   private Items cut(Kind kind) {
     int low = 1;
     int high = 1;
-    for (SequenceStep step : sequences) {
-      high = isPrompt(step) ? high : Math.max(high, units(step, kind));
+    for (int i = 0; i < sequences.size(); i++) {
+      if (!isPrompt(sequences.get(i))) {
+        high = Math.max(high, CudaLayout.ceilDiv(units(i, kind), WARPS));
+      }
     }
     while (low < high) {
       int middle = (low + high) >>> 1;
@@ -222,8 +241,8 @@ final class StepTables {
       if (isPrompt(step)) {
         continue;
       }
-      int units = units(step, kind);
-      int splits = CudaLayout.ceilDiv(units, low);
+      int units = units(i, kind);
+      int splits = CudaLayout.ceilDiv(units, low * WARPS);
       int all = columns(step);
       for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
         for (int column = 0; column < all; column += kind.columns) {
@@ -231,8 +250,7 @@ final class StepTables {
             int first = (int) ((long) units * split / splits);
             int end = (int) ((long) units * (split + 1) / splits);
             int count = Math.min(kind.columns, all - column);
-            int row = step.firstRow();
-            addItem(i, head, column, count, first, end, split, splits, counter, partial, row);
+            addItem(i, head, column, count, first, end, split, splits, counter, partial);
           }
           if (splits > 1) {
             counter++;

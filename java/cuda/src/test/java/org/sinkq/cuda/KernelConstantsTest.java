@@ -67,10 +67,10 @@ class KernelConstantsTest {
     expected.add(layout(headDim, KvCodec.INT2, 128).packShared());
     for (KvCodec codec : List.of(KvCodec.INT2, KvCodec.INT4)) {
       for (int page : PAGES) {
-        expected.add(layout(headDim, codec, page).attendShared(4));
+        expected.add(layout(headDim, codec, page).attendShared());
       }
     }
-    expected.add(dense.attendShared(4));
+    expected.add(dense.attendShared());
     expected.add(CudaLayout.prefillShared(headDim, false));
     expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(LaunchParameters.LENGTH);
