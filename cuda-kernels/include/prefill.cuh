@@ -1,8 +1,9 @@
 // prefill: softmax(q K^T) V for sequences with many columns (query row, query head of the group), which
 // share what is read: a flash kernel whose tiles of tokens come from pages, sinks and window alike.
 //
-// Grid (items), 4 warps a block; an item is all tokens for up to COLUMNS columns of one KV head. Here the
-// columns are the rows of the products:
+// Grid (items), 4 warps a block; an item is all tokens, or a range of their tiles, for up to COLUMNS columns
+// of one KV head. The last range of the same columns to arrive merges all of them. Here the columns are the
+// rows of the products:
 //
 //   S [columns, tokens]   = Q K^T    Q is the A operand, K the B operand
 //   O [columns, channels] = P V      P is the A operand: accumulators of S in place
@@ -36,6 +37,9 @@ struct PrefillShape {
   static constexpr int QUERY_BYTES = COLUMNS * D * 2;
   static constexpr int TILE_HALF = TOKENS * D * 2;  // keys or values of a tile
   static constexpr int DENSE_BLOCK = 2 * dense_half(D);
+  static constexpr int THREADS = WARPS * 32;
+  // Floats of a partial result: of a thread's columns two maxima and sums a row tile, and the weighted sums.
+  static constexpr int PARTIAL = COLUMNS * D + 4 * ROW_TILES * THREADS;
 };
 
 // Dynamic shared memory of a block, if all query types fit into fp16.
@@ -67,6 +71,7 @@ struct Prefill {
   Window win;
   int sink_tile;    // first tile of sinks
   int window_tile;  // first tile of the window
+  int first_tile;   // of the item
   int end_tile;
   int lowest_all;    // first position that any column sees
   int highest_all;   // last one
@@ -93,7 +98,9 @@ struct Prefill {
     highest_warp = first < item.columns ? seq.length + (item.first_column + last) / p.group : -1;
     sink_tile = ceil_div(seq.flushed, S::TOKENS);
     window_tile = sink_tile + (seq.flushed == 0 ? 0 : ceil_div(p.sink_slots, S::TOKENS));
-    end_tile = window_tile + ceil_div(highest_all + 1 - seq.flushed, S::TOKENS);
+    int tiles = window_tile + ceil_div(highest_all + 1 - seq.flushed, S::TOKENS);
+    first_tile = static_cast<int>(int64_t{tiles} * item.split / item.splits);
+    end_tile = static_cast<int>(int64_t{tiles} * (item.split + 1) / item.splits);
   }
 
   __device__ __forceinline__ int lowest(int position) const {
@@ -297,14 +304,19 @@ struct Prefill {
       for (int h = 0; h < 2; h++) {
         factor[m][h] = factors[column(m, h)];
         column_position[m][h] = seq.length + (item.first_column + min(column(m, h), item.columns - 1)) / p.group;
-        max_[m][h] = -INFINITY;
-        sum[m][h] = 0;
       }
+    }
+    clear();
+  }
+
+  // Nothing has been summed.
+  __device__ __forceinline__ void clear() {
 #pragma unroll
-      for (int c = 0; c < 2 * C; c++) {
+    for (int m = 0; m < M; m++) {
+      max_[m][0] = max_[m][1] = -INFINITY;
+      sum[m][0] = sum[m][1] = 0;
 #pragma unroll
-        for (int i = 0; i < 4; i++) out[m][c][i] = 0;
-      }
+      for (int c = 0; c < 2 * C; c++) out[m][c][0] = out[m][c][1] = out[m][c][2] = out[m][c][3] = 0;
     }
   }
 
@@ -442,7 +454,7 @@ struct Prefill {
   }
 
   __device__ void run() {
-    int tile = next(0);
+    int tile = next(first_tile);
     fetch(keys, tile, 0);
     begin();
     while (tile < end_tile) {
@@ -479,7 +491,70 @@ struct Prefill {
       }
       tile = following;
     }
+  }
+
+  // Writes the result, or leaves a partial one and, in the last block to arrive, merges those of all ranges.
+  // A thread's share of a partial result is what it has in registers, word by word of all threads.
+  __device__ __forceinline__ void finish() {
+    if (item.splits > 1) {
+      __shared__ bool last;
+      float* partial = p.partials + int64_t{item.partial} * S::PARTIAL + threadIdx.x;
+      leave(partial + int64_t{item.split} * S::PARTIAL);
+      __syncthreads();
+      if (threadIdx.x == 0) {
+        last = arrive(p.counters + item.counter) == item.splits - 1;
+        if (last) p.counters[item.counter] = 0;
+      }
+      __syncthreads();
+      if (!last) return;
+      clear();
+#pragma unroll 1
+      for (int i = 0; i < item.splits; i++) take(partial + int64_t{i} * S::PARTIAL);
+    }
     write();
+  }
+
+  __device__ __forceinline__ void leave(float* to) const {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        to[(2 * m + h) * S::THREADS] = max_[m][h];
+        to[(2 * (M + m) + h) * S::THREADS] = sum[m][h];
+      }
+#pragma unroll
+      for (int c = 0; c < 2 * C; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) to[(4 * M + (m * 2 * C + c) * 4 + i) * S::THREADS] = out[m][c][i];
+      }
+    }
+  }
+
+  // Adds a partial result. Always in the order of the ranges, so that the bits repeat.
+  __device__ __forceinline__ void take(const float* from) {
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+      float mine[2];
+      float other[2];
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float theirs = from[(2 * m + h) * S::THREADS];
+        float top = fmaxf(max_[m][h], theirs);
+        float safe = top == -INFINITY ? 0 : top;
+        mine[h] = exp2_fast(max_[m][h] - safe);
+        other[h] = exp2_fast(theirs - safe);
+        max_[m][h] = top;
+        sum[m][h] = fmaf(sum[m][h], mine[h], from[(2 * (M + m) + h) * S::THREADS] * other[h]);
+      }
+#pragma unroll
+      for (int c = 0; c < 2 * C; c++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          float x = from[(4 * M + (m * 2 * C + c) * 4 + i) * S::THREADS] * other[i / 2];
+          out[m][c][i] = fmaf(out[m][c][i], mine[i / 2], x);
+        }
+      }
+    }
   }
 
   __device__ __forceinline__ void write() {
@@ -522,6 +597,7 @@ __device__ void prefill(const Params& p) {
   const Item& item = reinterpret_cast<const Item*>(p.plan + p.prompt_table)[blockIdx.x];
   Prefill<D> a(p, sequence(p, item.sequence), item, shared, positions, factors);
   a.run();
+  a.finish();
 }
 
 }  // namespace sinkq

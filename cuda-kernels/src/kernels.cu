@@ -79,6 +79,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::attend_shared<4, HEAD_DIM, 64, false>(), sinkq::attend_shared<4, HEAD_DIM, 128, false>(),
     sinkq::attend_shared<16, HEAD_DIM, 16, false>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
+    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};

@@ -59,6 +59,7 @@ final class CudaEngine implements Engine, CudaHost {
   private final long rowAddress;
   private final long rowStride;
   private final long errors;
+  private long partials;
   private final Runnable onFailure;
   private final int pages;
   private final Map<CudaDevice.Function, Integer> waves = new HashMap<>();
@@ -128,9 +129,9 @@ final class CudaEngine implements Engine, CudaHost {
   }
 
   private LaunchParameters[] parameters(CacheMemory memory) {
-    int slots = device.facts().multiprocessors() * BLOCKS_PER_SM;
+    int slots = blocks();
     int heads = geometry.shape().numKvHeads();
-    long partials =
+    partials =
         buffers.allocate(
             (long) slots * MOST_COLUMNS * (geometry.shape().headDim() + 2) * Float.BYTES);
     long counters = buffers.allocate((long) slots * Integer.BYTES);
@@ -190,6 +191,16 @@ final class CudaEngine implements Engine, CudaHost {
   /** No bad element is known; codes are compared unsigned. */
   void clearErrors() {
     device.fill(errors, (byte) 0xFF, (long) layouts.length * Long.BYTES, stream);
+  }
+
+  /** Blocks of attend or prefill that run side by side if registers and shared memory allow it. */
+  int blocks() {
+    return device.facts().multiprocessors() * BLOCKS_PER_SM;
+  }
+
+  /** Address of the partial results of attend. */
+  long partials() {
+    return partials;
   }
 
   /** Blocks of attend that run side by side. */
@@ -307,7 +318,7 @@ final class CudaEngine implements Engine, CudaHost {
   private void reopenAll(SequenceState sequence, int pageIndex, int tokens) {
     sinks.refresh(sequence);
     SequenceStep one = new SequenceStep(sequence, 0, tokens, new int[0]);
-    StepTables tables = new StepTables(List.of(one), geometry, sinks);
+    StepTables tables = new StepTables(List.of(one), geometry, sinks, blocks());
     int[] words = tables.words();
     words[REOPEN_PAGE_INDEX] = pageIndex;
     words[REOPEN_PAGE_TABLE] += pageIndex;

@@ -156,7 +156,7 @@ final class CudaGraph implements EngineGraph {
   private void queue(List<SequenceStep> sequences) {
     engine.replays.report();
     sequences.forEach(s -> engine.sinks.refresh(s.state()));
-    StepTables tables = new StepTables(sequences, engine.geometry, engine.sinks);
+    StepTables tables = new StepTables(sequences, engine.geometry, engine.sinks, engine.blocks());
     int ids = layout.idCount(tables, sequences.size());
     if (ids > idCapacity || usual == null) {
       grow(ids);

@@ -136,6 +136,12 @@ final class CudaLayout {
     return headDim <= 128 ? 128 : 64;
   }
 
+  /** Bytes of a partial result of {@code prefill}: sums of values, maxima and sums of weights. */
+  static int prefillPartial(int headDim) {
+    int columns = prefillColumns(headDim);
+    return (columns * headDim + 8 * columns) * Float.BYTES;
+  }
+
   /**
    * Dynamic shared memory of a block of {@code prefill}.
    *

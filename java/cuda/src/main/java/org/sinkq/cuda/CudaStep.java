@@ -38,7 +38,7 @@ final class CudaStep implements EngineStep {
     device = engine.device;
     sequences = step.sequences();
     sequences.forEach(s -> engine.sinks.refresh(s.state()));
-    tables = new StepTables(sequences, engine.geometry, engine.sinks);
+    tables = new StepTables(sequences, engine.geometry, engine.sinks, engine.blocks());
     int layers = engine.layouts.length;
     items = new StepTables.Items[layers];
     columns = new int[layers];
@@ -47,7 +47,7 @@ final class CudaStep implements EngineStep {
       columns[i] = engine.kernels.columns(layout, tables.mostColumns());
       items[i] = tables.items(layout, columns[i], engine.waveBlocks(layout, columns[i]));
     }
-    staged = new StagedBlocks(tables.stagedBlocks(), tables.keptBlocks());
+    staged = new StagedBlocks(tables.stagedBlocks(), tables.keptBlocks(), tables.promptParts());
     DeviceBuffers.Mirrored sent = null;
     boolean done = false;
     try {
@@ -66,21 +66,32 @@ final class CudaStep implements EngineStep {
     plan = sent;
   }
 
-  /** Dense blocks outside the cache: of one layer while it runs, and of all until the step ends. */
+  /**
+   * Memory outside the cache: dense blocks of one layer while it runs, dense blocks of all until
+   * the step ends, partial results of prompts.
+   */
   private final class StagedBlocks {
     private final int blocks;
     private final int kept;
+    private final long bytes;
     private final long address;
 
-    StagedBlocks(int blocks, int kept) {
+    StagedBlocks(int blocks, int kept, int parts) {
       this.blocks = blocks;
       this.kept = kept;
       int layers = engine.layouts.length;
-      long bytes = (blocks + (long) layers * kept) * (block() + scores());
-      address = blocks == 0 ? 0 : engine.buffers.allocate(bytes);
+      bytes = (blocks + (long) layers * kept) * (block() + scores());
+      int headDim = engine.geometry.shape().headDim();
+      long all = bytes + (long) parts * CudaLayout.prefillPartial(headDim);
+      address = all == 0 ? 0 : engine.buffers.allocate(all);
       if (blocks > 0) {
         device.fill(address, (byte) 0, bytes, engine.stream);
       }
+    }
+
+    /** Where partial results of prompts are. */
+    long parts() {
+      return address + bytes;
     }
 
     private long block() {
@@ -102,7 +113,7 @@ final class CudaStep implements EngineStep {
     }
 
     void free() {
-      if (blocks > 0) {
+      if (address != 0) {
         engine.buffers.free(address);
       }
     }
@@ -179,7 +190,9 @@ final class CudaStep implements EngineStep {
   void attend(int layer, DType type) {
     LayerLaunches launches = engine.launches(layer);
     launches.attend(items[layer].count(), columns[layer]);
+    LaunchParameters parameters = engine.parameters(layer).set(Long8.PARTIALS, staged.parts());
     launches.prefill(tables.prompts().count(), type == DType.F32);
+    parameters.set(Long8.PARTIALS, engine.partials());
   }
 
   /** Queues what the pages that fill need. */

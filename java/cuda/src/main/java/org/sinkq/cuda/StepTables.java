@@ -42,6 +42,11 @@ final class StepTables {
   /** Up to this many rows, those of a speculating decoder, ranges of pages have to be cut. */
   private static final int MOST_ATTEND_ROWS = 8;
 
+  /** Ranges that the tokens of a prompt are cut into at most, and tokens that are worth one. */
+  private static final int MOST_PROMPT_SPLITS = 8;
+
+  private static final int PROMPT_SPLIT_TOKENS = 256;
+
   /** An item table. */
   record Items(int offset, int count) {}
 
@@ -59,9 +64,10 @@ final class StepTables {
   private int keptBlocks;
   private int longestAppend;
   private int mostColumns;
+  private int promptParts;
   private final Items prompts;
 
-  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks) {
+  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks, int blocks) {
     this.sequences = sequences;
     this.geometry = geometry;
     int heads = geometry.shape().numKvHeads();
@@ -116,7 +122,7 @@ final class StepTables {
         newPages++;
       }
     }
-    prompts = promptItems();
+    prompts = promptItems(blocks);
   }
 
   private int columns(SequenceStep step) {
@@ -127,18 +133,38 @@ final class StepTables {
     return step.rows() > MOST_ATTEND_ROWS && columns(step) > MOST_ATTEND_COLUMNS;
   }
 
-  /** Items of {@code prefill}, the last rows, which see the most, first. */
-  private Items promptItems() {
+  /**
+   * Items of {@code prefill}, the last rows, which see the most, first. Where they are too few for
+   * all blocks that run side by side, the tokens are cut into ranges too.
+   */
+  private Items promptItems(int blocks) {
     int offset = alignItems();
     int most = CudaLayout.prefillColumns(geometry.shape().headDim());
+    int heads = geometry.shape().numKvHeads();
+    long items = 0;
+    for (SequenceStep step : sequences) {
+      items += isPrompt(step) ? (long) heads * CudaLayout.ceilDiv(columns(step), most) : 0;
+    }
+    int mostSplits = (int) Math.min(MOST_PROMPT_SPLITS, blocks / Math.max(1, items));
+    int counter = 0;
     for (int i = 0; i < sequences.size(); i++) {
-      if (!isPrompt(sequences.get(i))) {
+      SequenceStep step = sequences.get(i);
+      if (!isPrompt(step)) {
         continue;
       }
-      int all = columns(sequences.get(i));
+      int tokens = step.state().length() + step.rows();
+      int splits = Math.clamp(tokens / PROMPT_SPLIT_TOKENS, 1, Math.max(1, mostSplits));
+      int all = columns(step);
       for (int column = (all - 1) / most * most; column >= 0; column -= most) {
-        for (int head = 0; head < geometry.shape().numKvHeads(); head++) {
-          addItem(i, head, column, Math.min(most, all - column));
+        int count = Math.min(most, all - column);
+        for (int head = 0; head < heads; head++) {
+          for (int split = 0; split < splits; split++) {
+            addItem(i, head, column, count, 0, 0, split, splits, counter, promptParts);
+          }
+          if (splits > 1) {
+            counter++;
+            promptParts += splits;
+          }
         }
       }
     }
@@ -299,6 +325,11 @@ final class StepTables {
   /** Items of the sequences that go to {@code prefill}. */
   Items prompts() {
     return prompts;
+  }
+
+  /** Partial results that those leave for each other. */
+  int promptParts() {
+    return promptParts;
   }
 
   /** Most columns of a sequence that goes to {@code attend}; 0 if none does. */

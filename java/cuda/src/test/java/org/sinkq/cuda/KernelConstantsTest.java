@@ -73,6 +73,7 @@ class KernelConstantsTest {
     expected.add(dense.attendShared());
     expected.add(CudaLayout.prefillShared(headDim, false));
     expected.add(CudaLayout.prefillColumns(headDim));
+    expected.add(CudaLayout.prefillPartial(headDim));
     expected.add(LaunchParameters.LENGTH);
     expected.add(120);
     expected.add(248);

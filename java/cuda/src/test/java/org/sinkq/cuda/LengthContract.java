@@ -28,4 +28,20 @@ abstract class LengthContract {
       lockstep.step(pair, 1);
     }
   }
+
+  /** Few rows after many tokens: too few blocks of prefill, so that their tokens are cut too. */
+  @ParameterizedTest
+  @ValueSource(ints = {9, 33})
+  void fewRowsAfterMany(int rows) {
+    ModelShape shape = ModelShape.of(1, 4, 1, 64);
+    KvCacheSpec spec =
+        KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(MOST).maxSequences(1).build();
+    Data data = Data.of(rows, Data.Style.OUTLIERS);
+    try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, data)) {
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, 520);
+      lockstep.step(pair, rows);
+      lockstep.step(pair, 1);
+    }
+  }
 }

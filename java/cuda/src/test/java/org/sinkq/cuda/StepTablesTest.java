@@ -1,0 +1,129 @@
+package org.sinkq.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.sinkq.KvCacheSpec;
+import org.sinkq.ModelShape;
+import org.sinkq.cache.PageMasks;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.SinkJournal;
+import org.sinkq.cache.SinkPicks;
+import org.sinkq.cache.SinkTable;
+import org.sinkq.engine.CacheMemory;
+import org.sinkq.layout.CacheGeometry;
+
+/** How work is cut: every unit once, in one wave, into as few rounds as that allows. */
+class StepTablesTest {
+  private static final int HEADS = 2;
+  private static final int GROUP = 4;
+  private static final int PAGE = 32;
+  private static final int MOST_PAGES = 200;
+  private static final int BATCH = 5;
+  private static final int WARPS = 4;
+
+  private final CacheGeometry geometry =
+      new CacheGeometry(
+          ModelShape.of(1, HEADS * GROUP, HEADS, 64),
+          KvCacheSpec.builder().pageTokens(PAGE).firstSinkLayer(0).capacityTokens(1).build());
+
+  private CudaEngine engine(CudaDevice device) {
+    PageMasks masks = new PageMasks(geometry.trackedHeads(), MOST_PAGES, PAGE);
+    CacheMemory memory = new CacheMemory(geometry, MOST_PAGES, BATCH, masks);
+    return new CudaEngine(memory, device, new CudaKernels(device, 64), () -> {});
+  }
+
+  /** A sequence with some pages, and so many rounds of three sinks. */
+  private SequenceState sequence(int slot, int pages, int window, int rounds) {
+    SinkTable table = new SinkTable(geometry.sinks(), geometry.trackedHeads());
+    SinkPicks picks = new SinkPicks(geometry.sinks());
+    for (int round = 0; round < rounds; round++) {
+      long[] scores = new long[PAGE];
+      Arrays.fill(scores, 1000);
+      Arrays.fill(scores, 0, 3, 100 - round);
+      table.select(0, round * PAGE, scores, PAGE, new SinkJournal(), picks);
+    }
+    SequenceState state = new SequenceState(slot, PAGE, table);
+    int[] ids = new int[pages];
+    Arrays.setAll(ids, i -> i);
+    state.advance(pages * PAGE + window, ids);
+    return state;
+  }
+
+  private static int units(SequenceStep step) {
+    int sinkBlocks = CudaLayout.ceilDiv(step.state().sinks().slotsInUse(), 16);
+    return step.state().pageCount() + sinkBlocks + CudaLayout.ceilDiv(step.windowTokens(), 16);
+  }
+
+  private static long count(List<SequenceStep> steps, int rounds) {
+    return steps.stream().mapToLong(s -> CudaLayout.ceilDiv(units(s), WARPS * rounds)).sum()
+        * HEADS;
+  }
+
+  @Test
+  void everyUnitOnceInFewRounds() {
+    Random random = new Random(7);
+    try (CudaDevice device = InterpretedEngineProvider.device();
+        CudaEngine engine = engine(device)) {
+      for (int run = 0; run < 100; run++) {
+        List<SequenceStep> steps = new ArrayList<>();
+        int batch = 1 + random.nextInt(BATCH);
+        for (int s = 0; s < batch; s++) {
+          int window = random.nextInt(geometry.windowTokens() + PAGE - 1);
+          SequenceState state = sequence(s, random.nextInt(MOST_PAGES), window, random.nextInt(10));
+          engine.sinks.refresh(state);
+          steps.add(new SequenceStep(state, s, 1, new int[0]));
+        }
+        StepTables tables = new StepTables(steps, geometry, engine.sinks, 4);
+        int wave = 1 + random.nextInt(300);
+        check(tables, tables.items(new StepTables.Kind(true, 3, GROUP, wave)), steps, wave);
+      }
+    }
+  }
+
+  private static void check(
+      StepTables tables, StepTables.Items items, List<SequenceStep> steps, int wave) {
+    int[] words = tables.words();
+    Set<Integer> counters = new HashSet<>();
+    int partials = 0;
+    int most = 0;
+    int at = items.offset();
+    for (int s = 0; s < steps.size(); s++) {
+      for (int head = 0; head < HEADS; head++) {
+        int splits = words[at + 7];
+        int expected = 0;
+        for (int split = 0; split < splits; split++, at += StepTables.ITEM_INTS) {
+          int[] range = {s, head, 0, GROUP, expected, words[at + 5], split, splits};
+          assertEquals(
+              Arrays.toString(range), Arrays.toString(Arrays.copyOfRange(words, at, at + 8)));
+          most = Math.max(most, words[at + 5] - expected);
+          expected = words[at + 5];
+          assertEquals(partials, words[at + 9]);
+          for (int i = 0; i < StepTables.SEQUENCE_INTS; i++) {
+            int copy = words[at + StepTables.ITEM_SEQUENCE + i];
+            assertEquals(words[s * StepTables.SEQUENCE_INTS + i], copy);
+          }
+        }
+        assertEquals(units(steps.get(s)), expected);
+        if (splits > 1) {
+          assertTrue(counters.add(words[at - StepTables.ITEM_INTS + 8]), "one counter for two");
+          partials += splits;
+        }
+      }
+    }
+    assertEquals(items.offset() + items.count() * StepTables.ITEM_INTS, at);
+    assertTrue(partials <= wave, "partial results=" + partials + ", expected at most " + wave);
+    int rounds = CudaLayout.ceilDiv(most, WARPS);
+    if (rounds > 1) {
+      assertTrue(count(steps, rounds - 1) > wave, rounds + " rounds where fewer would do");
+    }
+  }
+}
