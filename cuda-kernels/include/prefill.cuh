@@ -17,225 +17,55 @@
 //
 // A tile's values come while its logits are computed, the next one's keys with the weighted sum.
 #pragma once
-#include "elements.cuh"
-#include "layout.cuh"
-#include "params.cuh"
-#include "ptx.cuh"
-#include "sinks.cuh"
-#include "units.cuh"
+#include "tiles.cuh"
 
 namespace sinkq {
-
-template <int D>
-struct PrefillShape {
-  static constexpr int C = D / TILE;
-  static constexpr int ROW_TILES = D <= 128 ? 2 : 1;  // 16 columns each, of a warp
-  static constexpr int WARP_COLUMNS = ROW_TILES * TILE;
-  static constexpr int COLUMNS = WARPS * WARP_COLUMNS;
-  static constexpr int TOKENS = D <= 128 ? 64 : 32;  // of a tile
-  static constexpr int BLOCKS = TOKENS / TILE;
-  static constexpr int QUERY_BYTES = COLUMNS * D * 2;
-  static constexpr int TILE_HALF = TOKENS * D * 2;  // keys or values of a tile
-  static constexpr int DENSE_BLOCK = 2 * dense_half(D);
-  static constexpr int THREADS = WARPS * 32;
-  // Floats of a partial result: of a thread's columns two maxima and sums a row tile, and the weighted sums.
-  static constexpr int PARTIAL = COLUMNS * D + 4 * ROW_TILES * THREADS;
-};
 
 // Dynamic shared memory of a block, if all query types fit into fp16.
 template <int D>
 __host__ __device__ constexpr int prefill_shared() {
   return PrefillShape<D>::QUERY_BYTES + 2 * PrefillShape<D>::TILE_HALF;
 }
-
 template <int D>
-struct Prefill {
+struct Prefill : Tiles<D> {
+  using T = Tiles<D>;
   using S = PrefillShape<D>;
   static constexpr int C = S::C;
   static constexpr int M = S::ROW_TILES;
   static constexpr int N = 2 * S::BLOCKS;  // groups of 8 tokens
 
-  const Params& p;
-  const Sequence& seq;
-  const Item& item;
-  const int warp = threadIdx.x / 32;
-  const int lane = threadIdx.x % 32;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  uint8_t* queries;
-  uint8_t* keys;
-  uint8_t* values;
-  uint8_t* query_rests;
-  int* positions;  // of the tile's tokens; FREE: none
-  float* factors;  // from q K^T to base-2 logits, by column
-  Window win;
-  int sink_tile;    // first tile of sinks
-  int window_tile;  // first tile of the window
-  int first_tile;   // of the item
-  int end_tile;
-  int lowest_all;    // first position that any column sees
-  int highest_all;   // last one
-  int highest_warp;  // of this warp's columns; -1: it has none
+  using T::end_tile;
+  using T::g;
+  using T::highest_all;
+  using T::highest_warp;
+  using T::item;
+  using T::keys;
+  using T::lane;
+  using T::lowest;
+  using T::p;
+  using T::positions;
+  using T::seq;
+  using T::t;
+  using T::values;
+  using T::warp;
+  using T::window_tile;
 
+  uint8_t* queries;
+  uint8_t* query_rests;
+  float* factors;  // from q K^T to base-2 logits, by column
   float factor[M][2];  // of columns g and g + 8 of a row tile
   int column_position[M][2];
   float max_[M][2];
   float sum[M][2];
   float out[M][2 * C][4];
-
   __device__ Prefill(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared, int* positions,
                      float* factors)
-      : p(p), seq(seq), item(item), positions(positions), factors(factors) {
-    queries = shared;
-    keys = queries + S::QUERY_BYTES;
-    values = keys + S::TILE_HALF;
-    query_rests = values + S::TILE_HALF;
-    win = window<S::DENSE_BLOCK>(p, seq, item.head);
-    highest_all = seq.length + (item.first_column + item.columns - 1) / p.group;
-    lowest_all = lowest(seq.length + item.first_column / p.group);
-    int first = warp * S::WARP_COLUMNS;
-    int last = min(first + S::WARP_COLUMNS, item.columns) - 1;
-    highest_warp = first < item.columns ? seq.length + (item.first_column + last) / p.group : -1;
-    sink_tile = ceil_div(seq.flushed, S::TOKENS);
-    window_tile = sink_tile + (seq.flushed == 0 ? 0 : ceil_div(p.sink_slots, S::TOKENS));
-    int tiles = window_tile + ceil_div(highest_all + 1 - seq.flushed, S::TOKENS);
-    first_tile = static_cast<int>(int64_t{tiles} * item.split / item.splits);
-    end_tile = static_cast<int>(int64_t{tiles} * (item.split + 1) / item.splits);
-  }
-
-  __device__ __forceinline__ int lowest(int position) const {
-    return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
-  }
-
-  __device__ __forceinline__ bool visible(int tile) const {
-    if (tile >= window_tile) return seq.flushed + (tile - window_tile + 1) * S::TOKENS > lowest_all;
-    return tile >= sink_tile || (tile + 1) * S::TOKENS > lowest_all;
-  }
-
-  __device__ __forceinline__ int next(int tile) const {
-    while (tile < end_tile && !visible(tile)) tile++;
-    return tile;
-  }
-
-  __device__ __forceinline__ bool is_page(int tile) const { return p.bits < 16 && tile < sink_tile; }
+      : T(p, seq, item, shared + S::QUERY_BYTES, positions),
+        queries(shared),
+        query_rests(values + S::TILE_HALF),
+        factors(factors) {}
 
   __device__ __forceinline__ int column(int m, int h) const { return warp * S::WARP_COLUMNS + m * TILE + g + 8 * h; }
-
-  // Record of the page that a block of 16 positions is in, and its place there.
-  __device__ __forceinline__ const uint8_t* record(int block, int& in_page) const {
-    int blocks = p.page_tokens / TILE;
-    in_page = block % blocks;
-    int page = p.plan[seq.page_table + block / blocks];
-    return p.pages + (int64_t{page} * p.kv_heads + item.head) * page_bytes(p.bits, D, p.page_tokens);
-  }
-
-  // Block i of a tile of dense rows; beyond the last one, the last one again, because rows have to be finite.
-  __device__ __forceinline__ const uint8_t* dense_block(int tile, int i) const {
-    if (tile >= window_tile) {
-      int last = (seq.length + seq.rows - 1 - seq.flushed) / TILE;
-      int block = min((tile - window_tile) * S::BLOCKS + i, last);
-      return win.blocks + int64_t{win.slot(block * TILE) / TILE} * S::DENSE_BLOCK;
-    }
-    if (tile >= sink_tile) {
-      int block = min((tile - sink_tile) * S::BLOCKS + i, sink_blocks(p.sink_slots) - 1);
-      return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + block * S::DENSE_BLOCK;
-    }
-    int in_page;
-    const uint8_t* page = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
-    return page + in_page * S::DENSE_BLOCK;
-  }
-
-  // Begins to copy the keys (or values) of a tile of dense rows, a block for each warp, or part of one.
-  __device__ __forceinline__ void fetch(uint8_t* to, int tile, int half) const {
-    if (tile < end_tile && !is_page(tile)) {
-      int i = warp % S::BLOCKS;
-      const uint8_t* from = dense_block(tile, i) + half + lane * 16;
-      uint8_t* target = to + i * C * TILE_BYTES + lane * 16;
-#pragma unroll
-      for (int c = 0; c < C; c += WARPS / S::BLOCKS) {
-        int at = (c + warp / S::BLOCKS) * TILE_BYTES;
-        copy16_async(target + at, from + at);
-      }
-    }
-    commit_copies();
-  }
-
-  // Two codes at the lower end of their halves, times scale plus minimum.
-  static __device__ __forceinline__ float2 expand(uint32_t codes, uint32_t scale, uint32_t minimum) {
-    float2 s = __half22float2(*reinterpret_cast<const __half2*>(&scale));
-    float2 z = __half22float2(*reinterpret_cast<const __half2*>(&minimum));
-    float low = fmaf(static_cast<float>(codes & 0xFF), s.x, z.x);
-    float high = fmaf(static_cast<float>(codes >> 16), s.y, z.y);
-    // A code times a rounded scale can exceed fp16 by a little.
-    return {fminf(fmaxf(low, -65504.f), 65504.f), fminf(fmaxf(high, -65504.f), 65504.f)};
-  }
-
-  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null.
-  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, const uint8_t* codes, int j,
-                                         const uint8_t* parameters) const {
-    int positions_log = p.bits == 2 ? 3 : 2;
-    int shift = p.bits * (j & ((1 << positions_log) - 1));
-    uint32_t mask = ((1u << p.bits) - 1) * 0x10001u;
-    uint4 word = reinterpret_cast<const uint4*>(codes + (j >> positions_log) * TILE_BYTES)[lane];
-    uint4 par = reinterpret_cast<const uint4*>(parameters)[t];
-    float2 x[4] = {
-        expand(word.x >> shift & mask, par.y & 0x7FFF7FFF, par.x), expand(word.y >> shift & mask, par.y & 0x7FFF7FFF, par.x),
-        expand(word.z >> shift & mask, par.w & 0x7FFF7FFF, par.z), expand(word.w >> shift & mask, par.w & 0x7FFF7FFF, par.z)};
-    uint32_t high[4];
-    uint32_t rest[4];
-#pragma unroll
-    for (int r = 0; r < 4; r++) {
-      high[r] = pack_halves(x[r].x, x[r].y);
-      float2 back = __half22float2(*reinterpret_cast<const __half2*>(&high[r]));
-      rest[r] = pack_halves(x[r].x - back.x, x[r].y - back.y);
-    }
-    reinterpret_cast<uint4*>(to)[lane] = {high[0], high[1], high[2], high[3]};
-    if (rests != nullptr) reinterpret_cast<uint4*>(rests)[lane] = {rest[0], rest[1], rest[2], rest[3]};
-  }
-
-  // Expands the keys (or values) of a tile of pages, a block for each warp, or part of one.
-  __device__ void expand_page(int tile, bool of_values) const {
-    int i = warp % S::BLOCKS;
-    int token_tiles = p.page_tokens / TILE;
-    int in_page;
-    const uint8_t* codes = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
-    if (of_values) codes += key_half(p.bits, D, p.page_tokens);
-    const uint8_t* parameters = codes + code_bytes(p.bits, D, p.page_tokens);
-#pragma unroll 4
-    for (int c = warp / S::BLOCKS; c < C; c += WARPS / S::BLOCKS) {
-      int at = (i * C + c) * TILE_BYTES;
-      if (of_values) {
-        int group = c / (C / value_groups(D));
-        expand(values + at, nullptr, codes, in_page * C + c, parameters + (group * token_tiles + in_page) * PARAMETER_BYTES);
-      } else {
-        expand(keys + at, values + at, codes, c * token_tiles + in_page, parameters + c * PARAMETER_BYTES);
-      }
-    }
-  }
-
-  // Positions of a tile's tokens.
-  __device__ __forceinline__ void locate(int tile) const {
-    int token = threadIdx.x;
-    if (token >= S::TOKENS) return;
-    int position = FREE;
-    if (tile >= window_tile) {
-      position = seq.flushed + (tile - window_tile) * S::TOKENS + token;
-      if (position >= seq.length + seq.rows) position = FREE;
-    } else if (tile >= sink_tile) {
-      int slot = (tile - sink_tile) * S::TOKENS + token;
-      if (slot < p.sink_slots) position = sink_head(p, seq.slot, seq.sink_side, item.head).position[slot];
-    } else if (tile * S::TOKENS + token < seq.flushed) {
-      position = tile * S::TOKENS + token;
-      if (p.bits < 16) {
-        int in_page;
-        const uint8_t* page = record(position / TILE, in_page);
-        const uint8_t* parameters = page + key_half(p.bits, D, p.page_tokens) + code_bytes(p.bits, D, p.page_tokens);
-        int at = in_page * PARAMETER_BYTES + parameter_offset(token % TILE) + SCALE_OFFSET;
-        if (*reinterpret_cast<const uint16_t*>(parameters + at) & 0x8000) position = FREE;
-      }
-    }
-    positions[token] = position;
-  }
 
   // Queries of this warp's columns into shared memory, normalized by a power of two to [0.5, 1) so that
   // fp16 holds them.
@@ -454,12 +284,12 @@ struct Prefill {
   }
 
   __device__ void run() {
-    int tile = next(first_tile);
-    fetch(keys, tile, 0);
+    int tile = this->next(this->first_tile);
+    this->fetch(keys, tile, 0);
     begin();
     while (tile < end_tile) {
-      int following = next(tile + 1);
-      bool page = is_page(tile);
+      int following = this->next(tile + 1);
+      bool page = this->is_page(tile);
       int first = seq.flushed + (tile - window_tile) * S::TOKENS;
       // Every token is seen by every column: later ones only by later rows.
       bool whole = tile >= window_tile && first + S::TOKENS - 1 <= seq.length + item.first_column / p.group &&
@@ -468,19 +298,19 @@ struct Prefill {
       wait_copies<0>();
       __syncthreads();
       if (page) {
-        expand_page(tile, false);
+        this->expand_page(tile, false);
       } else {
-        fetch(values, tile, dense_half(D));
+        this->fetch(values, tile, dense_half(D));
       }
-      if (!whole) locate(tile);
+      if (!whole) this->locate(tile);
       if (page) __syncthreads();
       float s[M][N][4];
       if (active) logits(s, page);
       wait_copies<0>();
       __syncthreads();
-      fetch(keys, following, 0);
+      this->fetch(keys, following, 0);
       if (page) {
-        expand_page(tile, true);
+        this->expand_page(tile, true);
         __syncthreads();
       }
       if (active) {
