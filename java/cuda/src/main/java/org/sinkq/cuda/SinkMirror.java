@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import org.sinkq.SinkPolicy;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
@@ -25,6 +26,7 @@ final class SinkMirror {
   private final CudaDevice device;
   private final DeviceBuffers buffers;
   private final CudaDevice.Stream stream;
+  private final SinkPolicy policy;
   private final PageMasks masks;
   private final int sideBytes;
   private final long address;
@@ -40,6 +42,7 @@ final class SinkMirror {
     this.buffers = buffers;
     this.stream = stream;
     CacheGeometry geometry = memory.geometry();
+    policy = geometry.sinks();
     masks = memory.masks();
     sideBytes = geometry.trackedHeads() * CudaLayout.sinkHeadBytes(geometry.sinks().slots());
     address = buffers.allocate(2L * sideBytes * memory.sequences());
@@ -80,8 +83,7 @@ final class SinkMirror {
    */
   int slotsInUse(SequenceState state) {
     int slot = state.slot();
-    int added = geometry.sinks().poolTokens() * pagesUnread[slot];
-    return Math.min(slotsInUse[slot] + added, geometry.sinks().slots());
+    return Math.min(slotsInUse[slot] + policy.poolTokens() * pagesUnread[slot], policy.slots());
   }
 
   /** Sends the host's table up if the device does not have it. */

@@ -67,7 +67,7 @@ final class StepTables {
   private int promptParts;
   private final Items prompts;
 
-  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks, int blocks) {
+  StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks, int wave) {
     this.sequences = sequences;
     this.geometry = geometry;
     int heads = geometry.shape().numKvHeads();
@@ -122,7 +122,7 @@ final class StepTables {
         newPages++;
       }
     }
-    prompts = promptItems(blocks);
+    prompts = promptItems(wave);
   }
 
   private int columns(SequenceStep step) {
@@ -137,7 +137,7 @@ final class StepTables {
    * Items of {@code prefill}, the last rows, which see the most, first. Where they are too few for
    * all blocks that run side by side, the tokens are cut into ranges too.
    */
-  private Items promptItems(int blocks) {
+  private Items promptItems(int wave) {
     int offset = alignItems();
     int most = CudaLayout.prefillColumns(geometry.shape().headDim());
     int heads = geometry.shape().numKvHeads();
@@ -145,7 +145,7 @@ final class StepTables {
     for (SequenceStep step : sequences) {
       items += isPrompt(step) ? (long) heads * CudaLayout.ceilDiv(columns(step), most) : 0;
     }
-    int mostSplits = (int) Math.min(MOST_PROMPT_SPLITS, blocks / Math.max(1, items));
+    int mostSplits = (int) Math.min(MOST_PROMPT_SPLITS, wave / Math.max(1, items));
     int counter = 0;
     for (int i = 0; i < sequences.size(); i++) {
       SequenceStep step = sequences.get(i);

@@ -6,7 +6,7 @@
  *      │  CudaRuntime     the open devices of the process, from a CudaDriver: JcudaDriver
  *   CudaEngine         ─ device memory, reading back
  *   CudaStep           ─ append ─► attend ─► select ─► pack      one stream, in this order
- *      │  StepTables      the plan as ints: sequences, page ids, items of attend
+ *      │  StepTables      the plan as ints: sequences, page ids, items of attend and prefill
  *      │  SinkMirror      sink tables up and down
  *      │  SequenceCopies  pages and rows of saved sequences; CudaPages, their order
  *      │  OperandStaging  host tensors through page-locked memory
