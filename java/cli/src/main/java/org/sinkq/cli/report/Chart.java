@@ -17,7 +17,8 @@ public final class Chart {
 
   /** Readable on white and on black, and told apart by most people. */
   private static final List<String> COLOURS =
-      List.of("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999");
+      List.of(
+          "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999999", "#bb7744");
 
   private final String xLabel;
   private final String yLabel;
@@ -103,10 +104,10 @@ public final class Chart {
 
   /** The picture as a document of its own, on white. */
   public String document() {
-    String svg = svg();
+    String svg = svg().replace("var(--grid)", "#ddd");
     return format(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\""
-                + " font-family=\"sans-serif\" font-size=\"11\" style=\"--grid:#ddd\">\n"
+                + " font-family=\"sans-serif\" font-size=\"11\">\n"
                 + "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n",
             WIDTH, HEIGHT, WIDTH, WIDTH, HEIGHT)
         + svg.substring(svg.indexOf('\n') + 1);

@@ -80,6 +80,24 @@ final class ReportTest {
   }
 
   @Test
+  void aChartCanBeADocumentOfItsOwn() {
+    String document =
+        new Chart("x", "y", true)
+            .withLogarithmicX()
+            .line("a", new double[] {1, 10, 100}, new double[] {1, 2, 3})
+            .document();
+    assertTrue(document.startsWith("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox="), document);
+    // What only a page around it defines.
+    assertFalse(document.contains("var("), document);
+    Matcher path =
+        Pattern.compile("M([0-9.]+) [0-9.]+L([0-9.]+) [0-9.]+L([0-9.]+) ").matcher(document);
+    assertTrue(path.find(), document);
+    double middle = Double.parseDouble(path.group(2));
+    double ends = Double.parseDouble(path.group(1)) + Double.parseDouble(path.group(3));
+    assertEquals(ends / 2, middle, 0.11, document);
+  }
+
+  @Test
   void aLogarithmicChartLeavesOutWhatHasNoPlace() {
     String path =
         tags(chart(true)).stream().filter(tag -> tag.contains("stroke-width")).findFirst().get();
