@@ -27,6 +27,7 @@ final class RecordedLoop implements DecodeLoop {
   private final Set<StepPart> parts;
   private final DeviceMemory memory;
   private final DeviceForward forward;
+  /** Behind what was queued last, but for replays with attention: those are the graph's to wait for. */
   private final CudaDevice.Event sent;
   private final MemorySegment up;
   private final MemorySegment down;
@@ -160,6 +161,7 @@ final class RecordedLoop implements DecodeLoop {
           sequences.size(),
           batch);
       device.launch(withoutAttention, stream);
+      device.record(sent, stream);
     }
     rows = sequences.size();
   }
@@ -260,7 +262,8 @@ final class RecordedLoop implements DecodeLoop {
       graph = null;
     }
     if (withoutAttention != null) {
-      device.synchronize(stream);
+      // Not by the stream, which is gone if the backend is.
+      device.awaitOnHost(sent);
       device.destroy(withoutAttention);
       withoutAttention = null;
     }
@@ -272,7 +275,6 @@ final class RecordedLoop implements DecodeLoop {
       closed = true;
       model.closed(this);
       discard();
-      // Not by the stream, which is gone if the backend is.
       device.awaitOnHost(sent);
       device.destroy(sent);
       memory.close();
