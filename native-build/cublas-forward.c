@@ -34,3 +34,10 @@ FORWARD(cublasGemmEx,
          int algo),
         (handle, transa, transb, m, n, k, alpha, a, a_type, lda, b, b_type, ldb, beta, c, c_type, ldc, compute_type,
          algo))
+/* The benchmark's baseline. */
+FORWARD(cublasGemmStridedBatchedEx,
+        (void *handle, int transa, int transb, int m, int n, int k, const void *alpha, const void *a, int a_type,
+         int lda, long long a_stride, const void *b, int b_type, int ldb, long long b_stride, const void *beta, void *c,
+         int c_type, int ldc, long long c_stride, int count, int compute_type, int algo),
+        (handle, transa, transb, m, n, k, alpha, a, a_type, lda, a_stride, b, b_type, ldb, b_stride, beta, c, c_type,
+         ldc, c_stride, count, compute_type, algo))

@@ -85,7 +85,8 @@ final class JcudaDevice implements CudaDevice {
     check(JCudaDriver.cuCtxSetCurrent(context), "binding the context");
   }
 
-  private static CUstream raw(Stream stream) {
+  /** JCuda's own handle, for its other libraries. */
+  static CUstream raw(Stream stream) {
     return ((JStream) stream).handle();
   }
 

@@ -31,7 +31,6 @@ final class BenchCase implements AutoCloseable {
   private static final int TEMPLATE_PAGES = 8;
   private static final int WINDOW = 95;
   private static final long BEYOND_L2 = 300L << 20;
-  private static final int REPEATS = 15;
 
   private final CudaDevice device;
   private final CudaEngine engine;
@@ -147,31 +146,15 @@ final class BenchCase implements AutoCloseable {
 
   /** Microseconds of one layer's work, median over replays of a graph of all layers. */
   private double time(CudaStep step, java.util.function.IntConsumer work) {
-    device.synchronize(engine.stream);
-    device.beginCapture(engine.stream);
     int chain = Math.max(1, 12 / layers) * layers;
-    for (int i = 0; i < chain; i++) {
-      bind(step, i % layers);
-      work.accept(i % layers);
-    }
-    CudaDevice.Graph graph = device.endCapture(engine.stream);
-    CudaDevice.Event from = device.createEvent();
-    CudaDevice.Event to = device.createEvent();
-    double[] micros = new double[REPEATS];
-    for (int i = -2; i < REPEATS; i++) {
-      device.record(from, engine.stream);
-      device.launch(graph, engine.stream);
-      device.record(to, engine.stream);
-      float millis = device.elapsedMillis(from, to);
-      if (i >= 0) {
-        micros[i] = millis * 1000.0 / chain;
-      }
-    }
-    device.destroy(graph);
-    device.destroy(from);
-    device.destroy(to);
-    Arrays.sort(micros);
-    return micros[REPEATS / 2];
+    return GraphTimer.micros(
+        device,
+        engine.stream,
+        chain,
+        i -> {
+          bind(step, i % layers);
+          work.accept(i % layers);
+        });
   }
 
   /** Attention alone, a chain of launches. */

@@ -13,6 +13,7 @@ import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
 import org.sinkq.BackendConfig;
 import org.sinkq.DType;
+import org.sinkq.DeviceException;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
@@ -41,13 +42,13 @@ public final class DeviceBench {
   /** How many times faster than fp16 each case has to be on an H100. */
   private static final double[] REQUIRED = {1.8, 3, 5, 5.7, 5.7, 6.4, 5.4, 5.6};
 
-  private final CudaDevice device;
+  private final JcudaDevice device;
   private final Baseline baseline;
   private final BenchPlots plots = new BenchPlots();
   private final StringBuilder results = new StringBuilder();
   private double copied;
 
-  private DeviceBench(CudaDevice device, Baseline baseline) {
+  private DeviceBench(JcudaDevice device, Baseline baseline) {
     this.device = device;
     this.baseline = baseline;
   }
@@ -55,7 +56,7 @@ public final class DeviceBench {
   /** Runs everything; the argument, if there is one, is the file for the results. */
   public static void main(String[] args) throws IOException {
     Baseline baseline = Baseline.load();
-    try (CudaDevice device = new JcudaDevice(0)) {
+    try (JcudaDevice device = new JcudaDevice(0)) {
       DeviceBench bench = new DeviceBench(device, baseline);
       bench.run();
       if (args.length > 0) {
@@ -90,12 +91,13 @@ public final class DeviceBench {
     print("");
     print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain.");
     print(
-        "fp16: the same kernel over fp16 pages. PyTorch: its fastest fp16 attention in this run.");
+        "fp16: the same kernel over fp16 pages. PyTorch: its fastest fp16 attention in this run."
+            + " cuBLAS: two batched products and a softmax, over fp16.");
     print("");
     print(
-        "| q/KV heads, batch, context | fp16 | 2 bit | x | PyTorch fp16 | x | required | of copy"
+        "| q/KV heads, batch, context | fp16 | 2 bit | x | PyTorch fp16 | x | cuBLAS fp16 | required | of copy"
             + " rate | with append | flush | flush / 128 steps |");
-    print("|---|---|---|---|---|---|---|---|---|---|---|");
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int i = 0; i < CASES.length; i++) {
       int[] c = CASES[i];
@@ -114,7 +116,7 @@ public final class DeviceBench {
         double torch = baseline.best(shape).map(Baseline.Time::micros).orElse(0.0);
         plots.add(new BenchPlots.Row(c, dense, attend, torch, denseBytes, int2.usefulBytes()));
         print(
-            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% |",
+            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% |",
             c[0],
             c[1],
             c[2],
@@ -123,6 +125,7 @@ public final class DeviceBench {
             attend,
             dense / attend,
             compare(shape, attend),
+            cublas(c),
             REQUIRED[i],
             100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
             step,
@@ -144,6 +147,17 @@ public final class DeviceBench {
                 String.format(
                     Locale.ROOT, "%.1f %s | %.2f", t.micros(), t.backend(), t.micros() / micros))
         .orElse("not measured | -");
+  }
+
+  /** Time of plain attention, or why there is none. */
+  private String cublas(int[] c) {
+    try (CublasAttention plain =
+        new CublasAttention(device, new int[] {c[0], c[1]}, DIM, c[2], c[3])) {
+      return String.format(Locale.ROOT, "%.1f", plain.micros());
+    } catch (DeviceException e) {
+      System.err.println("cuBLAS: " + e.getMessage());
+      return "not measured";
+    }
   }
 
   private double copyBandwidth() {

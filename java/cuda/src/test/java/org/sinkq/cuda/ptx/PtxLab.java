@@ -13,12 +13,13 @@ public final class PtxLab {
   private PtxLab() {}
 
   /**
-   * An entry {@code test(in, out, n)} with addresses in %in and %out; declares the usual registers.
+   * An entry {@code test}, whose parameter is a struct (in, out, n) as launches pass it; has the
+   * addresses in %in and %out and declares the usual registers.
    */
   static String entry(String body) {
     return HEADER
         + """
-        .visible .entry test(.param .u64 p_in, .param .u64 p_out, .param .u32 p_n)
+        .visible .entry test(.param .align 8 .b8 p_all[24])
         {
         .reg .pred %p<16>;
         .reg .b16 %h<16>;
@@ -28,9 +29,9 @@ public final class PtxLab {
         .reg .b64 %rd<32>;
         .reg .b64 %in, %out;
         .reg .b32 %t, %n;
-        ld.param.u64 %in, [p_in];
-        ld.param.u64 %out, [p_out];
-        ld.param.u32 %n, [p_n];
+        ld.param.u64 %in, [p_all];
+        ld.param.u64 %out, [p_all+8];
+        ld.param.u32 %n, [p_all+16];
         mov.u32 %t, %tid.x;
         """
         + body

@@ -132,8 +132,8 @@ final class PtxParserTest {
         st.v4.b32 [%rd2], {%r1, 1, 2, -3};
         cvta.to.shared.u64 %rd4, %rd2;
         ld.shared.s8 %r3, [%rd4+12];
-        mov.u64 %rd5, p_n;
-        ld.param.u32 %r4, [%rd5];
+        mov.u64 %rd5, p_all;
+        ld.param.u32 %r4, [%rd5+16];
         mov.u64 %rd6, c;
         ld.const.u16 %h1, [%rd6+2];
         cvt.u32.u16 %r5, %h1;

@@ -30,5 +30,9 @@
  * memory, accesses of shared memory by two warps that no barrier orders, barriers and shuffles that
  * lanes miss, warps that wait for ever. Not modelled: clusters, tensor maps, caches, weak memory
  * order (all accesses take effect in program order), and time.
+ *
+ * <p>The instructions of the kernels run once more as small programs ({@link
+ * org.sinkq.cuda.ptx.PtxCases}) whose results plain Java computes; a GPU, where there is one, has
+ * to give the same.
  */
 package org.sinkq.cuda.ptx;
