@@ -26,7 +26,8 @@ public interface AttentionPlan extends AutoCloseable {
   /**
    * Takes the step's keys and values of one layer into the cache without attending: for rows that
    * were computed elsewhere, as by a prefill in another process. The cache is afterwards, bit for
-   * bit, as {@link #run} would have left it; a step may run some layers and append others.
+   * bit, as {@link #run} would have left it, but for attention masses, which only queries give
+   * ({@link SinkPolicy.Selection#MOST_ATTENDED}). A step may run some layers and append others.
    *
    * @param layer each layer once, run or appended, in any order
    * @param k [tokens, numKvHeads, headDim] after RoPE

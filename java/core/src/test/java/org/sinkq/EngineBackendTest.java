@@ -152,6 +152,11 @@ class EngineBackendTest {
         }
 
         @Override
+        public long readScore(int layer, int head, SequenceState sequence, int position) {
+          return engine.readScore(layer, head, sequence, position);
+        }
+
+        @Override
         public void close() {
           call(engine::close);
         }

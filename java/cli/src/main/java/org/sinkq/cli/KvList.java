@@ -29,7 +29,8 @@ final class KvList {
       converter = Converter.class,
       description = {
         "Caches to compare, separated by commas (default: ${DEFAULT-VALUE}). Each is one of fp16,"
-            + " int4, kivi2, kivi2-g32, first4, sinkq2, sinkq2a, and can change page, window, pool and spill:"
+            + " int4, kivi2, kivi2-g32, first4, sinkq2, sinkq2a, sinkq2-mass, sinkq2a-mass, and can change page, window, pool and"
+            + " spill:"
             + " sinkq2:pool=0:window=64. fp16 always takes part; the others are held to it."
       })
   private List<Named> kinds;

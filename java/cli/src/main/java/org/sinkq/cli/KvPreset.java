@@ -24,7 +24,11 @@ enum KvPreset {
   /** The published setting of SinkQ. */
   SINKQ2("sinkq2", KvCodec.INT2, 128, 32, 128, SinkPolicy.DEFAULT),
   /** SinkQ with digits given out by channel and rotated values, see docs/accuracy.md. */
-  SINKQ2A("sinkq2a", KvCodec.INT2_ADAPTIVE, 128, 32, 128, SinkPolicy.DEFAULT);
+  SINKQ2A("sinkq2a", KvCodec.INT2_ADAPTIVE, 128, 32, 128, SinkPolicy.DEFAULT),
+  /** The published setting, but the sinks are the tokens that draw the most attention. */
+  SINKQ2_MASS("sinkq2-mass", KvCodec.INT2, 128, 32, 128, mostAttended()),
+  /** The same with the adaptive codec. */
+  SINKQ2A_MASS("sinkq2a-mass", KvCodec.INT2_ADAPTIVE, 128, 32, 128, mostAttended());
 
   private final String label;
   private final KvCodec codec;
@@ -46,6 +50,12 @@ enum KvPreset {
     this.windowTokens = windowTokens;
     this.valueGroup = valueGroup;
     this.sinks = sinks;
+  }
+
+  private static SinkPolicy mostAttended() {
+    SinkPolicy usual = SinkPolicy.DEFAULT;
+    return new SinkPolicy(
+        usual.poolTokens(), usual.spillTokens(), SinkPolicy.Selection.MOST_ATTENDED);
   }
 
   KvCodec codec() {

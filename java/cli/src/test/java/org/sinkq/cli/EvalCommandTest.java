@@ -111,7 +111,7 @@ final class EvalCommandTest {
       delimiter = '|',
       value = {
         "--kv=fp8|Invalid value for option '--kv' (KIND[:NAME=N...]): 'fp8', expected one of fp16,"
-            + " int4, kivi2, kivi2-g32, first4, sinkq2, sinkq2a",
+            + " int4, kivi2, kivi2-g32, first4, sinkq2, sinkq2a, sinkq2-mass, sinkq2a-mass",
         "--kv=sinkq2:pol=3|Invalid value for option '--kv' (KIND[:NAME=N...]): 'sinkq2:pol=3':"
             + " pol=3, expected one of page=N, window=N, pool=N, spill=N",
         "--kv=sinkq2:pool=x|Invalid value for option '--kv' (KIND[:NAME=N...]): 'sinkq2:pool=x':"

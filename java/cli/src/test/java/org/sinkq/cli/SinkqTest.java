@@ -77,7 +77,7 @@ final class SinkqTest {
         "x");
     check(
         "sinkq: Invalid value for option '--kv': 'fp8', expected one of fp16, int4, kivi2,"
-            + " kivi2-g32, first4, sinkq2, sinkq2a; see 'sinkq replay --help'",
+            + " kivi2-g32, first4, sinkq2, sinkq2a, sinkq2-mass, sinkq2a-mass; see 'sinkq replay --help'",
         "replay",
         "in",
         "out",

@@ -19,11 +19,19 @@ import org.sinkq.SinkPolicy;
  *   head 1: ...
  * </pre>
  *
- * <p>Scores are sums over channels of |fp16 key| in units of 2^-24: exact, in any order.
+ * <p>The smaller a token's score, the more of a sink it is. Scores are exact, in any order of
+ * summation: the sum over channels of |fp16 key| in units of 2^-24, or where a policy goes by
+ * attention {@link #NO_MASS} minus the mass in the same units.
  */
 public final class SinkTable {
   /** Value of {@link #position} for a free slot. */
   public static final int FREE = -1;
+
+  /** Score of a token without attention mass; every unit of mass lowers it by one. */
+  public static final long NO_MASS = 1L << 62;
+
+  /** Units of score in one probability. */
+  public static final float MASS_UNITS = 0x1p24f;
 
   private static final byte KIND_FREE = 0;
   private static final byte KIND_POOL = 1;
@@ -185,6 +193,11 @@ public final class SinkTable {
   /** Position of the token in a slot, or {@link #FREE}. */
   public int position(int head, int slot) {
     return position[head * slots + slot];
+  }
+
+  /** Score of the token in a slot. */
+  public long score(int head, int slot) {
+    return score[head * slots + slot];
   }
 
   /** Whether the token in a slot is in the pool. */

@@ -5,6 +5,7 @@ import static org.sinkq.InvalidArgumentException.require;
 import java.lang.foreign.MemorySegment;
 import org.sinkq.TensorView;
 import org.sinkq.cache.SequenceStep;
+import org.sinkq.cache.SinkTable;
 
 /** Writes the rows of a step into blocks, refusing what fp16 cannot hold, and scores their keys. */
 final class Appender {
@@ -17,12 +18,17 @@ final class Appender {
    * Sum over channels of |key| in the stored precision; exact, as every fp16 number is a multiple
    * of the unit.
    */
-  static long score(DenseBlocks blocks, float[] key) {
+  private static long score(DenseBlocks blocks, float[] key) {
     long sum = 0;
     for (float x : key) {
       sum += (long) (Math.abs(blocks.round(x)) * SCORE_UNIT);
     }
     return sum;
+  }
+
+  /** Score of a token that has just entered the window. */
+  static long firstScore(CpuLayer layer, float[] key) {
+    return layer.rows.tracksMass() ? SinkTable.NO_MASS : score(layer.blocks, key);
   }
 
   /**
@@ -54,7 +60,7 @@ final class Appender {
       int slot = (firstSlot + i) % slots;
       layer.blocks.write(to, base, slot, key, value);
       if (scores != null) {
-        scores[slot] = score(layer.blocks, key);
+        scores[slot] = firstScore(layer, key);
       }
     }
   }

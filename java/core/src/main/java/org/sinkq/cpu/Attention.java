@@ -123,7 +123,8 @@ final class Attention {
         (item, worker) -> attend(layer, schedule, step, item, tiles[worker], q, out));
     if (schedule.partials() > 0) {
       workers.run(
-          schedule.items(), (item, worker) -> merge(schedule, step, item, tiles[worker], out));
+          schedule.items(),
+          (item, worker) -> merge(layer, schedule, step, item, tiles[worker], q, out));
     }
   }
 
@@ -148,11 +149,13 @@ final class Attention {
       tile.page(p);
     }
     tile.endPages();
+    WindowView window = step.window(layer, sequence, head);
     if (split == splits - 1) {
       tile.sinks();
-      tile.window(step.window(layer, sequence, head));
+      tile.window(window);
     }
     if (splits == 1) {
+      tile.addMasses(window);
       tile.write(out);
     } else {
       tile.save(partial, (schedule.firstPartial[sequence] + local) * partialLength());
@@ -169,7 +172,13 @@ final class Attention {
 
   /** The first item of a split tile folds the others into itself, in order. */
   private void merge(
-      Schedule schedule, CpuStep step, int item, AttentionTile tile, TensorView out) {
+      CpuLayer layer,
+      Schedule schedule,
+      CpuStep step,
+      int item,
+      AttentionTile tile,
+      TensorView q,
+      TensorView out) {
     int sequence = schedule.sequence(item);
     int local = item - schedule.firstItem[sequence];
     SequenceStep share = step.share(sequence);
@@ -177,11 +186,13 @@ final class Attention {
     if (splits == 1 || local % splits != 0) {
       return;
     }
+    int head = head(share, local / splits);
     int row = row(share, local / splits);
-    tile.clear(share, head(share, local / splits), row, Math.min(tileRows, share.rows() - row));
+    tile.begin(layer, share, head, row, Math.min(tileRows, share.rows() - row), q);
     for (int s = 0; s < splits; s++) {
       tile.merge(partial, (schedule.firstPartial[sequence] + local + s) * partialLength());
     }
+    tile.addMasses(step.window(layer, sequence, head));
     tile.write(out);
   }
 }

@@ -106,20 +106,15 @@ final class AttentionTile {
   }
 
   /** Starts an empty result for rows {@code row} to {@code row + rows - 1} of a sequence's step. */
-  void clear(SequenceStep newStep, int newHead, int row, int rows) {
+  void begin(
+      CpuLayer newLayer, SequenceStep newStep, int newHead, int row, int rows, TensorView queries) {
+    layer = newLayer;
     step = newStep;
     head = newHead;
     firstRow = row;
     columns = rows * group;
     Arrays.fill(out, 0, columns * outStride, 0f);
     Arrays.fill(max, 0, columns, Float.NEGATIVE_INFINITY);
-  }
-
-  /** Starts with the queries loaded. */
-  void begin(
-      CpuLayer newLayer, SequenceStep newStep, int newHead, int row, int rows, TensorView queries) {
-    clear(newStep, newHead, row, rows);
-    layer = newLayer;
     for (int c = 0; c < columns; c++) {
       Elements.read(
           queries, step.firstRow() + row + c / group, head * group + c % group, q, c * dim);
@@ -354,23 +349,58 @@ final class AttentionTile {
     }
   }
 
+  /**
+   * Gives the probabilities of all window tokens to their masses. The result is complete and not
+   * yet written: only now the softmax over everything is known, so the logits of the window are
+   * computed once more.
+   */
+  void addMasses(WindowView view) {
+    if (!layer.rows.tracksMass()) {
+      return;
+    }
+    for (int c = 0; c < columns; c++) {
+      weights[c] = SinkTable.MASS_UNITS / Kernels.total(out, c * outStride + sumAt);
+    }
+    for (int b = 0; b < view.blocks(); b++) {
+      int first = view.firstPosition() + b * CpuLayout.BLOCK;
+      if (first > position(columns - 1)) {
+        return;
+      }
+      setPositions(first, Math.min(CpuLayout.BLOCK, view.tokens() - b * CpuLayout.BLOCK));
+      denseScores(view.segment(), view.block(b, layer.layout.denseBlockLength));
+      long[] units = new long[CpuLayout.BLOCK];
+      for (int c = 0; c < columns; c++) {
+        int at = c * pageTokens;
+        capAndHide(c, CpuLayout.BLOCK, true);
+        kernels.exp(scores, at, CpuLayout.BLOCK, max[c], bias, 0);
+        for (int t = 0; t < CpuLayout.BLOCK; t++) {
+          units[t] += (long) Math.rint(scores[at + t] * weights[c]);
+        }
+      }
+      view.addMasses(b, units);
+    }
+  }
+
   private void setPositions(int first, int present) {
     for (int i = 0; i < CpuLayout.BLOCK; i++) {
       lanePosition[i] = i < present ? first + i : SinkTable.FREE;
     }
   }
 
-  private void denseBlock(MemorySegment segment, long offset, boolean partial) {
-    CpuLayout layout = layer.layout;
+  private void denseScores(MemorySegment segment, long offset) {
     for (int c = 0; c < columns; c++) {
       System.arraycopy(q, c * dim, coef, c * stride, dim);
       Arrays.fill(scores, c * pageTokens, c * pageTokens + CpuLayout.BLOCK, 0f);
     }
     dense(segment, offset, dim, 1, coef, stride, scores, pageTokens);
+  }
+
+  private void denseBlock(MemorySegment segment, long offset, boolean partial) {
+    denseScores(segment, offset);
     softmax(CpuLayout.BLOCK, partial);
     dense(
         segment,
-        offset + layout.denseValueOffset,
+        offset + layer.layout.denseValueOffset,
         CpuLayout.BLOCK,
         lanes / CpuLayout.BLOCK,
         scores,
@@ -408,12 +438,7 @@ final class AttentionTile {
   private void softmax(int tokens, boolean partial) {
     for (int c = 0; c < columns; c++) {
       int at = c * pageTokens;
-      if (shape.logitsSoftCap() > 0) {
-        kernels.softCap(scores, at, tokens, shape.logitsSoftCap());
-      }
-      if (partial) {
-        hide(c, at, tokens);
-      }
+      capAndHide(c, tokens, partial);
       float newMax = Math.max(max[c], kernels.max(scores, at, tokens));
       if (newMax == Float.NEGATIVE_INFINITY) {
         Arrays.fill(scores, at, at + tokens, 0f);
@@ -426,10 +451,14 @@ final class AttentionTile {
     }
   }
 
-  private void hide(int column, int at, int tokens) {
+  private void capAndHide(int column, int tokens, boolean partial) {
+    int at = column * pageTokens;
+    if (shape.logitsSoftCap() > 0) {
+      kernels.softCap(scores, at, tokens, shape.logitsSoftCap());
+    }
     int lowest = lowest(column);
     int highest = position(column);
-    for (int t = 0; t < tokens; t++) {
+    for (int t = 0; partial && t < tokens; t++) {
       if (lanePosition[t] < lowest || lanePosition[t] > highest) {
         scores[at + t] = Float.NEGATIVE_INFINITY;
       }

@@ -86,7 +86,8 @@ final class CpuEngine implements Engine {
       int slot = (first + t) % layer.rows.ringTokens;
       layer.blocks.write(layer.rows.segment, ring, slot, key, value);
       if (tracked >= 0) {
-        layer.rows.scores(sequence, head)[slot] = Appender.score(layer.blocks, key);
+        layer.rows.scores(sequence, head)[slot] =
+            sink >= 0 ? sequence.sinks().score(tracked, sink) : Appender.firstScore(layer, key);
       }
     }
   }
@@ -130,6 +131,12 @@ final class CpuEngine implements Engine {
   @Override
   public float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot) {
     return readRow(layers[layer], layers[layer].rows.sinkBase(sequence, head), sinkSlot);
+  }
+
+  @Override
+  public long readScore(int layer, int head, SequenceState sequence, int position) {
+    DenseRows rows = layers[layer].rows;
+    return rows.scores(sequence, head)[position % rows.ringTokens];
   }
 
   private static float[] readRow(CpuLayer layer, long base, int slot) {

@@ -113,7 +113,8 @@ final class CpuStep implements EngineStep {
     DenseRows rows = layer.rows;
     StagedRows stage = staged[sequence];
     if (stage == null) {
-      long[] scores = rows.isTracked() ? rows.scores(state, head) : null;
+      rows.beginScores(state, head);
+      long[] scores = rows.isTracked() ? rows.workingScores(state, head) : null;
       int slot = state.length() % rows.ringTokens;
       Appender.append(
           layer,
@@ -169,7 +170,7 @@ final class CpuStep implements EngineStep {
         state.flushedTokens() % rows.ringTokens,
         rows.ringTokens,
         step.windowTokens(),
-        rows.isTracked() ? rows.scores(state, head) : null);
+        rows.isTracked() ? rows.workingScores(state, head) : null);
   }
 
   private void flush(CpuLayer layer, int sequence, int head) {
@@ -184,9 +185,13 @@ final class CpuStep implements EngineStep {
 
   @Override
   public void commit() {
-    for (StagedRows stage : staged) {
-      if (stage != null) {
-        stage.publish();
+    for (int i = 0; i < staged.length; i++) {
+      if (staged[i] != null) {
+        staged[i].publish();
+      } else {
+        for (int layer = 0; layer < engine.geometry.shape().numLayers(); layer++) {
+          engine.layer(layer).rows.commitScores(sequences.get(i).state());
+        }
       }
     }
     rollback();

@@ -7,6 +7,8 @@ import org.sinkq.layout.CacheGeometry;
 
 /**
  * Window and sink rows of all sequences for one layer, and the scores of the window's tokens.
+ * Scores that go by attention change in every step, so there a step works on a copy of its own
+ * until it commits.
  *
  * <pre>
  *   sequence slot 0: head 0: ring blocks | sink blocks      head 1: ...
@@ -22,7 +24,9 @@ final class DenseRows {
   private final long blockLength;
   private final long headLength;
   private final boolean tracked;
+  private final boolean tracksMass;
   private final long[][] scores;
+  private final long[][] working;
 
   DenseRows(Arena arena, CacheGeometry geometry, int layer, CpuLayout layout, int sequences) {
     heads = geometry.shape().numKvHeads();
@@ -33,13 +37,16 @@ final class DenseRows {
     headLength = (ringBlocks + sinkBlocks) * blockLength;
     segment = arena.allocate((long) sequences * heads * headLength, CpuLayout.CODE_BLOCK_LENGTH);
     tracked = sinkBlocks > 0;
+    tracksMass = geometry.tracksMass(layer);
     scores = tracked ? new long[sequences * heads][ringTokens] : new long[0][];
+    working = tracksMass ? new long[sequences * heads][ringTokens] : scores;
   }
 
   static long bytesPerHead(CacheGeometry geometry, int layer) {
     int sinkBlocks = sinkBlocks(geometry, layer);
     int blocks = geometry.ringTokens() / CpuLayout.BLOCK + sinkBlocks;
-    long scores = sinkBlocks > 0 ? (long) geometry.ringTokens() * Long.BYTES : 0;
+    int copies = geometry.tracksMass(layer) ? 2 : 1;
+    long scores = sinkBlocks > 0 ? (long) copies * geometry.ringTokens() * Long.BYTES : 0;
     return (long) blocks * new CpuLayout(geometry, layer).denseBlockLength + scores;
   }
 
@@ -70,8 +77,35 @@ final class DenseRows {
     return scores[sequence.slot() * heads + head];
   }
 
+  /** Those that a step reads and writes: the same array, unless the layer tracks masses. */
+  long[] workingScores(SequenceState sequence, int head) {
+    return working[sequence.slot() * heads + head];
+  }
+
+  /** Begins a step with the committed scores. */
+  void beginScores(SequenceState sequence, int head) {
+    if (tracksMass) {
+      System.arraycopy(scores(sequence, head), 0, workingScores(sequence, head), 0, ringTokens);
+    }
+  }
+
+  /** Commits a step's scores. */
+  void commitScores(SequenceState sequence) {
+    for (int h = 0; tracksMass && h < heads; h++) {
+      int i = sequence.slot() * heads + h;
+      long[] old = scores[i];
+      scores[i] = working[i];
+      working[i] = old;
+    }
+  }
+
   boolean isTracked() {
     return tracked;
+  }
+
+  /** Whether scores are attention masses. */
+  boolean tracksMass() {
+    return tracksMass;
   }
 
   void copy(SequenceState from, SequenceState to) {

@@ -83,10 +83,6 @@ final class Flusher {
     }
   }
 
-  private int slot(int token) {
-    return (window.firstSlot() + token) % window.slots();
-  }
-
   private void select(SinkJournal journal, boolean[] masked) {
     SequenceState state = step.state();
     for (int page : step.newPages()) {
@@ -94,7 +90,7 @@ final class Flusher {
     }
     long[] scores = new long[masked.length];
     for (int i = 0; i < scores.length; i++) {
-      scores[i] = window.scores()[slot(i)];
+      scores[i] = window.scores()[window.slot(i)];
     }
     SinkPicks picks = new SinkPicks(engine.geometry.sinks());
     state.sinks().select(tracked, state.flushedTokens(), scores, scores.length, journal, picks);
@@ -102,7 +98,7 @@ final class Flusher {
     float[] value = new float[layer.layout.headDim];
     for (int i = 0; i < picks.count(); i++) {
       int token = picks.token(i);
-      layer.blocks.read(window.segment(), window.base(), slot(token), key, value);
+      layer.blocks.read(window.segment(), window.base(), window.slot(token), key, value);
       layer.blocks.write(
           layer.rows.segment, layer.rows.sinkBase(state, head), picks.slot(i), key, value);
       masked[token] = true;

@@ -28,7 +28,7 @@ final class RowCopy implements RowOrder.Visitor {
     int slot = position % rows.ringTokens;
     copy(rows.ringBase(sequence, head), slot, offset);
     if (!out && rows.isTracked()) {
-      rows.scores(sequence, head)[slot] = Appender.score(layer.blocks, key);
+      rows.scores(sequence, head)[slot] = Appender.firstScore(layer, key);
     }
   }
 

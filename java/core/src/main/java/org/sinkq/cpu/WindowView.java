@@ -1,6 +1,7 @@
 package org.sinkq.cpu;
 
 import java.lang.foreign.MemorySegment;
+import org.sinkq.cache.SinkTable;
 
 /**
  * The dense tokens that a step's queries see, for one head: committed window and the step's rows,
@@ -27,6 +28,26 @@ record WindowView(
   long block(int index, int blockLength) {
     return base
         + (long) ((firstSlot + index * CpuLayout.BLOCK) % slots / CpuLayout.BLOCK) * blockLength;
+  }
+
+  /** Slot of the n-th token in view. */
+  int slot(int token) {
+    return (firstSlot + token) % slots;
+  }
+
+  /**
+   * Adds attention mass to the tokens of the n-th block. Tiles of the same head do so side by side;
+   * sums of integers come out the same in any order.
+   *
+   * @param units [block] in units of {@link SinkTable#MASS_UNITS}
+   */
+  void addMasses(int index, long[] units) {
+    int first = index * CpuLayout.BLOCK;
+    synchronized (scores) {
+      for (int i = 0; i < units.length && first + i < tokens; i++) {
+        scores[slot(first + i)] -= units[i];
+      }
+    }
   }
 
   int blocks() {

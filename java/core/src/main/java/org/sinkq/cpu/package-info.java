@@ -24,7 +24,8 @@
  *   append   Appender      one task per (sequence, head): check, round, ring slot, score
  *   attend   Attention     items of (sequence, head, query rows, 2,048 tokens of pages)
  *              AttentionTile  per page: q * K scale ─► codes ─► softmax ─► p * V scale ─► codes
- *                             the last item of a tile also takes sink and ring blocks
+ *                             the last item of a tile also takes sink and ring blocks, and whoever
+ *                             completes the softmax gives the window its masses, if they count
  *            merge         partial (max, sum, out) of a tile's items, in order
  *   flush    Flusher       full windows only: select, mask, Quantizer or AdaptiveQuantizer packs the page
  * </pre>

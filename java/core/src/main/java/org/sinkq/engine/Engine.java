@@ -71,6 +71,12 @@ public interface Engine extends AutoCloseable {
   /** The counterpart of {@link #readRows}; window tokens get their scores. */
   void writeRows(int layer, SequenceState sequence, MemorySegment from);
 
+  /**
+   * Reads the score that the next flush will compare a window token of a tracked layer by, see
+   * {@link org.sinkq.cache.SinkTable}.
+   */
+  long readScore(int layer, int head, SequenceState sequence, int position);
+
   /** Frees the memory. */
   @Override
   void close();

@@ -102,6 +102,12 @@ public final class CacheGeometry {
     return sinks;
   }
 
+  /** Whether a layer selects sinks by the attention that its window tokens draw. */
+  public boolean tracksMass(int layer) {
+    return trackedIndex[layer] >= 0
+        && layers[layer].sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
+  }
+
   /**
    * Pages that a step fills for a sequence with {@code window} dense tokens that receives {@code
    * rows} more.

@@ -51,7 +51,15 @@ public record SavedHeader(int length, int pages, String pageFormat) {
       geometry.valueGroup(),
       geometry.sinks().poolTokens(),
       geometry.sinks().spillTokens(),
-      geometry.sinks().selection() == SinkPolicy.Selection.SMALLEST_KEYS ? 0 : 1
+      number(geometry.sinks().selection())
+    };
+  }
+
+  private static int number(SinkPolicy.Selection selection) {
+    return switch (selection) {
+      case SMALLEST_KEYS -> 0;
+      case FIRST_TOKENS -> 1;
+      case MOST_ATTENDED -> 2;
     };
   }
 

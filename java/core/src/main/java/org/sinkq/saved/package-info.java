@@ -23,8 +23,9 @@
  * </pre>
  *
  * A CRC-32C covers everything since the one before. Slot masks follow from the sink positions,
- * scores of window tokens from their keys; neither is written. Every length follows from the
- * header, so nothing in a damaged file decides how much is read or allocated.
+ * scores of window tokens from their keys; neither is written. Attention masses of the window are
+ * not either: restored tokens begin with none. Every length follows from the header, so nothing in
+ * a damaged file decides how much is read or allocated.
  *
  * <p>Pages are in the byte order of the engine that wrote them, since that is how they can be
  * copied at the speed of the bus; an engine with another order converts them element by element.

@@ -18,7 +18,11 @@ public final class Data {
     /** Few distinct rows: equal scores, constant channels, zeros of both signs. */
     TIES,
     /** fp16 subnormals next to numbers close to 65504. */
-    EXTREME
+    EXTREME,
+    /**
+     * Queries that agree on a direction, and a few tokens that lie there, none as far as another.
+     */
+    ATTENDED
   }
 
   /** How tensors lie in memory. */
@@ -59,9 +63,10 @@ public final class Data {
     return out;
   }
 
-  /** Queries: normal numbers in every style. */
+  /** Queries: normal numbers, around 0 in all styles but one. */
   public TensorView queries(int tokens, int heads, int dim) {
-    return fill(in, tokens, heads, dim, (t, h, d) -> random.nextGaussian());
+    double mean = style == Style.ATTENDED ? 1 : 0;
+    return fill(in, tokens, heads, dim, (t, h, d) -> mean + random.nextGaussian());
   }
 
   /** Room for a result, filled with NaN. */
@@ -72,8 +77,10 @@ public final class Data {
   /** Keys. */
   public TensorView keys(int tokens, int heads, int dim) {
     boolean[] sink = new boolean[tokens];
+    double[] along = new double[tokens];
     for (int t = 0; t < tokens; t++) {
       sink[t] = random.nextInt(20) == 0;
+      along[t] = style == Style.ATTENDED && sink[t] ? 0.2 + 0.6 * random.nextDouble() : 0;
     }
     return fill(
         in,
@@ -86,6 +93,7 @@ public final class Data {
               case OUTLIERS -> sink[t] ? 0.1 * random.nextGaussian() : outlier(d);
               case TIES -> tie(t, d);
               case EXTREME -> extreme();
+              case ATTENDED -> along[t] + 0.5 * random.nextGaussian();
             });
   }
 
@@ -98,7 +106,7 @@ public final class Data {
         dim,
         (t, h, d) ->
             switch (style) {
-              case NORMAL, OUTLIERS -> random.nextGaussian();
+              case NORMAL, OUTLIERS, ATTENDED -> random.nextGaussian();
               case TIES -> tie(t, d);
               case EXTREME -> extreme();
             });

@@ -155,7 +155,7 @@ public final class Lockstep implements AutoCloseable {
       take(layer, k, v);
       int first = 0;
       for (int s = 0; s < rows.length; s++) {
-        for (int i : checkedRows(rows[s])) {
+        for (int i : checkedRows(layer, rows[s])) {
           compare(next.get(s), layer, i, first + i, q, out);
         }
         first += rows[s];
@@ -183,8 +183,10 @@ public final class Lockstep implements AutoCloseable {
       }
     }
 
-    private int[] checkedRows(int count) {
-      if (count <= FULLY_CHECKED_ROWS) {
+    /** All rows where their attention counts: the oracle takes its masses from them. */
+    private int[] checkedRows(int layer, int count) {
+      boolean all = EngineAccess.geometry(backend).tracksMass(layer);
+      if (all || count <= FULLY_CHECKED_ROWS) {
         return IntStream.range(0, count).toArray();
       }
       return new int[] {0, data.nextInt(count), count - 1};

@@ -21,16 +21,21 @@ import org.sinkq.reference.Token;
  * pool, spill, frozen flags, dense rows. Zeros compare equal whatever their sign.
  */
 final class StateCheck {
+  /** Half a unit for each of 8,192 probabilities. */
+  private static final int MASS_ROUNDING = 4096;
+
   private final Engine engine;
   private final CacheGeometry geometry;
   private final PageMasks masks;
   private final SequenceState state;
+  private final double massTolerance;
 
   private StateCheck(AttentionBackend backend, Lockstep.Pair pair) {
     engine = EngineAccess.engine(backend);
     geometry = EngineAccess.geometry(backend);
     masks = EngineAccess.masks(backend);
     state = EngineAccess.state(pair.sequence());
+    massTolerance = EngineTraits.tolerance(backend.config().engine());
   }
 
   static void verify(AttentionBackend backend, Lockstep.Pair pair) {
@@ -56,6 +61,7 @@ final class StateCheck {
     }
     int tracked = geometry.trackedHead(layer, head);
     if (tracked >= 0) {
+      scores(where, layer, head, expected);
       sinks(where, layer, head, tracked, expected);
     }
     int[] positions =
@@ -92,6 +98,23 @@ final class StateCheck {
         }
         same(token + "key", want.keys()[t], have.keys()[t]);
         same(token + "value", want.values()[t], have.values()[t]);
+      }
+    }
+  }
+
+  /** Key norms bit by bit; masses as closely as attention itself. */
+  private void scores(String where, int layer, int head, ReferenceHead expected) {
+    for (Token token : expected.window()) {
+      long want = expected.score(token);
+      long have = engine.readScore(layer, head, state, token.position());
+      double allowed = 0;
+      if (geometry.tracksMass(layer)) {
+        allowed = massTolerance * (SinkTable.NO_MASS - want) + MASS_ROUNDING;
+      }
+      if (!(Math.abs(have - want) <= allowed)) {
+        throw new AssertionError(
+            "%sscore of position %d is %d, expected %d within %s"
+                .formatted(where, token.position(), have, want, allowed));
       }
     }
   }

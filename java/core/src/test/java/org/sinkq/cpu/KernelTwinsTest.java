@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -18,16 +19,32 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
+import org.sinkq.SinkPolicy;
 import org.sinkq.TensorView;
+import org.sinkq.cache.SequenceState;
 
 /** The engine gives the same bits on vector and scalar kernels, and finite ones. */
 class KernelTwinsTest {
-  /** Runs prompt, chunk and decode steps; all results in one array. */
-  private static float[] run(Kernelled provider, ModelShape shape, KvCacheSpec spec, int threads) {
+  /**
+   * What steps came to.
+   *
+   * @param out all results
+   * @param scores of the window of a head, if its layer tracks sinks
+   */
+  private record Outcome(float[] out, long[] scores) {
+    void assertSame(Outcome other) {
+      assertArrayEquals(out, other.out);
+      assertArrayEquals(scores, other.scores);
+    }
+  }
+
+  /** Runs prompt, chunk and decode steps. */
+  private static Outcome run(Kernelled provider, ModelShape shape, KvCacheSpec spec, int threads) {
     BackendConfig config = BackendConfig.of(shape, spec).withThreads(threads);
     Random random = new Random(5);
     int[] steps = {150, 1, 7, 60, 2};
     float[] all = new float[220 * shape.numLayers() * shape.numQoHeads() * shape.headDim()];
+    long[] scores;
     int written = 0;
     try (AttentionBackend backend = EngineAccess.open(config, provider)) {
       KvSequence sequence = backend.newSequence();
@@ -48,9 +65,20 @@ class KernelTwinsTest {
           plan.commit();
         }
       }
+      scores = scores(backend, sequence);
     }
     assertEquals(all.length, written);
-    return all;
+    return new Outcome(all, scores);
+  }
+
+  private static long[] scores(AttentionBackend backend, KvSequence sequence) {
+    SequenceState state = EngineAccess.state(sequence);
+    if (EngineAccess.geometry(backend).trackedHead(1, 0) < 0) {
+      return new long[0];
+    }
+    return IntStream.range(state.flushedTokens(), state.length())
+        .mapToLong(position -> EngineAccess.engine(backend).readScore(1, 0, state, position))
+        .toArray();
   }
 
   private static TensorView tensor(Random random, int rows, int heads, int dim) {
@@ -81,12 +109,14 @@ class KernelTwinsTest {
             .windowTokens(11)
             .codec(codec)
             .firstSinkLayer(1)
+            .sinks(new SinkPolicy(3, 8, SinkPolicy.Selection.MOST_ATTENDED))
             .capacityTokens(300)
             .build();
     List<Kernelled> both = Kernelled.both();
-    float[] scalar = run(both.getLast(), shape, spec, 1);
-    assertArrayEquals(scalar, run(both.getFirst(), shape, spec, 2));
-    assertArrayEquals(scalar, run(both.getLast(), shape, spec, 3));
+    Outcome scalar = run(both.getLast(), shape, spec, 1);
+    assertEquals(codec.isQuantized(), scalar.scores.length > 0);
+    scalar.assertSame(run(both.getFirst(), shape, spec, 2));
+    scalar.assertSame(run(both.getLast(), shape, spec, 3));
   }
 
   /**
@@ -105,10 +135,10 @@ class KernelTwinsTest {
             .codec(2, KvCodec.FP32)
             .capacityTokens(300)
             .build();
-    float[] scalar = run(Kernelled.both().getLast(), shape, spec, 1);
-    for (float x : scalar) {
+    Outcome scalar = run(Kernelled.both().getLast(), shape, spec, 1);
+    for (float x : scalar.out) {
       assertTrue(Float.isFinite(x), "result=" + x);
     }
-    assertArrayEquals(scalar, run(Kernelled.both().getFirst(), shape, spec, 1));
+    scalar.assertSame(run(Kernelled.both().getFirst(), shape, spec, 1));
   }
 }

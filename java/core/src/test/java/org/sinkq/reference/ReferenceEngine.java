@@ -5,10 +5,13 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.sinkq.KvCodec;
 import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SinkTable;
 import org.sinkq.cache.StepPlan;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.engine.Engine;
@@ -27,6 +30,9 @@ final class ReferenceEngine implements Engine {
     /** [sequences] window tokens by position. */
     final List<TreeMap<Integer, Token>> windows = new ArrayList<>();
 
+    /** [sequences] attention mass of window tokens by position, in units. */
+    final List<Map<Integer, Long>> masses = new ArrayList<>();
+
     /** [sequences][sink slots] */
     final Token[][] sinks;
 
@@ -34,6 +40,7 @@ final class ReferenceEngine implements Engine {
       pages = new PageImage[memory.pages()];
       for (int s = 0; s < memory.sequences(); s++) {
         windows.add(new TreeMap<>());
+        masses.add(new HashMap<>());
       }
       sinks = new Token[memory.sequences()][memory.geometry().sinks().slots()];
     }
@@ -73,6 +80,20 @@ final class ReferenceEngine implements Engine {
     return tokens;
   }
 
+  /** Attention masses of the committed window, to be added to. */
+  Map<Integer, Long> masses(int layer, int head, SequenceState state) {
+    Map<Integer, Long> masses = new HashMap<>(heads[layer][head].masses.get(state.slot()));
+    masses.keySet().removeIf(p -> p < state.flushedTokens() || p >= state.length());
+    return masses;
+  }
+
+  /** What the pool goes by, the smallest first. */
+  long score(int layer, Token token, Map<Integer, Long> masses) {
+    return geometry.tracksMass(layer)
+        ? SinkTable.NO_MASS - masses.getOrDefault(token.position(), 0L)
+        : (long) (token.score() * SinkTable.MASS_UNITS);
+  }
+
   /** All committed tokens of a sequence as attention sees them. */
   List<Attended> committed(int layer, int head, SequenceState state) {
     List<Attended> all = new ArrayList<>();
@@ -105,6 +126,7 @@ final class ReferenceEngine implements Engine {
     for (HeadMemory[] layer : heads) {
       for (HeadMemory head : layer) {
         head.windows.set(to.slot(), new TreeMap<>(head.windows.get(from.slot())));
+        head.masses.set(to.slot(), new HashMap<>(head.masses.get(from.slot())));
         head.sinks[to.slot()] = head.sinks[from.slot()].clone();
       }
     }
@@ -119,8 +141,13 @@ final class ReferenceEngine implements Engine {
         PageImage image = heads[l][h].pages[sequence.page(pageIndex)];
         TreeMap<Integer, Token> window = heads[l][h].windows.get(sequence.slot());
         window.clear();
+        Map<Integer, Long> masses = heads[l][h].masses.get(sequence.slot());
+        masses.clear();
         for (int t = 0; t < tokens; t++) {
           int slot = tracked < 0 ? -1 : sequence.sinks().slotOf(tracked, first + t);
+          if (slot >= 0) {
+            masses.put(first + t, SinkTable.NO_MASS - sequence.sinks().score(tracked, slot));
+          }
           Attended row = new Token(first + t, image.keys()[t], image.values()[t]).attended();
           window.put(
               first + t,
@@ -145,6 +172,14 @@ final class ReferenceEngine implements Engine {
   @Override
   public float[] readSinkRow(int layer, int head, SequenceState sequence, int sinkSlot) {
     return row(heads[layer][head].sinks[sequence.slot()][sinkSlot]);
+  }
+
+  @Override
+  public long readScore(int layer, int head, SequenceState sequence, int position) {
+    return score(
+        layer,
+        heads[layer][head].windows.get(sequence.slot()).get(position),
+        masses(layer, head, sequence));
   }
 
   private static float[] row(Token token) {
@@ -210,6 +245,7 @@ final class ReferenceEngine implements Engine {
     int slot = sequence.slot();
     for (HeadMemory head : heads[layer]) {
       head.windows.get(slot).clear();
+      head.masses.get(slot).clear();
     }
     RowOrder.visit(
         geometry,

@@ -2,9 +2,12 @@ package org.sinkq.reference;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.sinkq.LayerSpec;
 import org.sinkq.SinkPolicy;
+import org.sinkq.cache.SinkTable;
 import org.sinkq.engine.PageImage;
 import org.sinkq.layout.CacheGeometry;
 
@@ -13,10 +16,6 @@ import org.sinkq.layout.CacheGeometry;
  * written down, on lists of tokens.
  */
 public final class ReferenceHead {
-  /** Smaller score first, then older position. */
-  private static final Comparator<Token> POOL_ORDER =
-      Comparator.comparingDouble(Token::score).thenComparingInt(Token::position);
-
   /**
    * A quantized group.
    *
@@ -32,6 +31,14 @@ public final class ReferenceHead {
   private final List<Token> pool = new ArrayList<>();
   private final List<Token> spill = new ArrayList<>();
   private final List<Token> window = new ArrayList<>();
+
+  /** Attention mass by position, in units. */
+  private final Map<Integer, Long> masses = new HashMap<>();
+
+  /** Smaller score first, then older position. */
+  private final Comparator<Token> poolOrder =
+      Comparator.comparingLong(this::score).thenComparingInt(Token::position);
+
   private int frozenAt = -1;
 
   /** What a query attends to; null after a change. */
@@ -49,6 +56,7 @@ public final class ReferenceHead {
     copy.pool.addAll(pool);
     copy.spill.addAll(spill);
     copy.window.addAll(window);
+    copy.masses.putAll(masses);
     copy.frozenAt = frozenAt;
     return copy;
   }
@@ -78,6 +86,17 @@ public final class ReferenceHead {
     return frozenAt >= 0;
   }
 
+  private boolean tracksMass() {
+    return spec.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
+  }
+
+  /** What the pool goes by, the smallest first. */
+  public long score(Token token) {
+    return tracksMass()
+        ? SinkTable.NO_MASS - masses.getOrDefault(token.position(), 0L)
+        : (long) (token.score() * SinkTable.MASS_UNITS);
+  }
+
   private int flushed() {
     return pages.size() * geometry.pageTokens();
   }
@@ -87,12 +106,27 @@ public final class ReferenceHead {
     window.add(Token.stored(spec.codec(), flushed() + window.size(), key, value));
   }
 
-  /** Attention of a query over everything up to its own position. */
+  /**
+   * Attention of a query over everything up to its own position; adds to the masses, so where these
+   * count every query has to come here once.
+   */
   double[] attend(float[] query, int position) {
     if (attended == null) {
       attended = collect();
     }
-    return Softmax.attend(geometry.shape(), layer, attended, query, position);
+    return Softmax.attend(
+        geometry.shape(),
+        layer,
+        attended,
+        query,
+        position,
+        tracksMass() ? this::addMass : Softmax.Listener.NONE);
+  }
+
+  private void addMass(int position, double probability) {
+    if (position >= flushed()) {
+      masses.merge(position, (long) Math.rint(probability * SinkTable.MASS_UNITS), Long::sum);
+    }
   }
 
   private List<Attended> collect() {
@@ -163,7 +197,7 @@ public final class ReferenceHead {
     candidates.sort(
         spec.sinks().selection() == SinkPolicy.Selection.FIRST_TOKENS
             ? Comparator.comparingInt(Token::position)
-            : POOL_ORDER);
+            : poolOrder);
     List<Token> best = candidates.subList(0, spec.sinks().poolTokens());
     List<Token> leaving = new ArrayList<>(pool);
     leaving.removeAll(best);
@@ -180,6 +214,7 @@ public final class ReferenceHead {
     attended = null;
     if (length >= flushed()) {
       window.removeIf(token -> token.position() >= length);
+      masses.keySet().removeIf(position -> position >= length);
       return;
     }
     int kept = length / geometry.pageTokens();
@@ -187,7 +222,11 @@ public final class ReferenceHead {
     window.clear();
     for (int t = 0; first + t < length; t++) {
       window.add(reopened(pages.get(kept), t, first + t));
+      if (!pages.get(kept).masked[t]) {
+        masses.remove(first + t);
+      }
     }
+    masses.keySet().removeIf(position -> position >= length);
     pages.subList(kept, pages.size()).clear();
     pool.removeIf(token -> token.position() >= first);
     spill.removeIf(token -> token.position() >= first);
@@ -195,7 +234,7 @@ public final class ReferenceHead {
       frozenAt = -1;
     }
     while (!isFrozen() && pool.size() < spec.sinks().poolTokens() && !spill.isEmpty()) {
-      Token best = spill.stream().min(POOL_ORDER).orElseThrow();
+      Token best = spill.stream().min(poolOrder).orElseThrow();
       spill.remove(best);
       pool.add(best);
     }

@@ -4,18 +4,21 @@ import static org.sinkq.InvalidArgumentException.require;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.cache.SinkPicks;
+import org.sinkq.cache.SinkTable;
 import org.sinkq.cache.StepPlan;
 import org.sinkq.engine.EngineStep;
 
 /** Append, attend, flush; the step's rows enter the windows on commit. */
 final class ReferenceStep implements EngineStep {
-  private record Share(int layer, int head, SequenceStep step, List<Token> rows) {}
+  private record Share(
+      int layer, int head, SequenceStep step, List<Token> rows, Map<Integer, Long> masses) {}
 
   private final ReferenceEngine engine;
   private final StepPlan plan;
@@ -67,7 +70,7 @@ final class ReferenceStep implements EngineStep {
       check("value", token.value(), layer, head, position);
       rows.add(token);
     }
-    return new Share(layer, head, step, rows);
+    return new Share(layer, head, step, rows, engine.masses(layer, head, step.state()));
   }
 
   private static void check(String what, float[] row, int layer, int head, int position) {
@@ -100,7 +103,15 @@ final class ReferenceStep implements EngineStep {
             row,
             head,
             Softmax.attend(
-                shape, share.layer, all, Tensors.read(q, row, head), state.length() + i));
+                shape,
+                share.layer,
+                all,
+                Tensors.read(q, row, head),
+                state.length() + i,
+                (position, probability) -> {
+                  long units = (long) Math.rint(probability * SinkTable.MASS_UNITS);
+                  share.masses.merge(position, units, Long::sum);
+                }));
       }
     }
   }
@@ -136,7 +147,7 @@ final class ReferenceStep implements EngineStep {
     int size = engine.geometry.pageTokens();
     long[] scores = new long[masked.length];
     for (int i = 0; i < scores.length; i++) {
-      scores[i] = (long) (window.get(i).score() * 0x1p24);
+      scores[i] = engine.score(share.layer, window.get(i), share.masses);
     }
     SinkPicks picks = new SinkPicks(engine.geometry.sinks());
     state
@@ -160,6 +171,7 @@ final class ReferenceStep implements EngineStep {
       SequenceState state = share.step.state();
       TreeMap<Integer, Token> window =
           engine.head(share.layer, share.head).windows.get(state.slot());
+      engine.head(share.layer, share.head).masses.set(state.slot(), share.masses);
       share.rows.forEach(token -> window.put(token.position(), token));
       window.headMap(state.flushedTokens() + share.step.newPages().length * size).clear();
     }

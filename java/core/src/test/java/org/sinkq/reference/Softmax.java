@@ -7,22 +7,36 @@ import org.sinkq.ModelShape;
 final class Softmax {
   private Softmax() {}
 
+  /** Hears of the probabilities that tokens are given. */
+  interface Listener {
+    void give(int position, double probability);
+
+    /** Hears nothing. */
+    Listener NONE = (position, probability) -> {};
+  }
+
   static double[] attend(
-      ModelShape shape, int layer, List<Attended> tokens, float[] query, int queryPosition) {
-    double[] logits = new double[tokens.size()];
+      ModelShape shape,
+      int layer,
+      List<Attended> tokens,
+      float[] query,
+      int queryPosition,
+      Listener listener) {
+    double[] weights = new double[tokens.size()];
     double max = Double.NEGATIVE_INFINITY;
-    for (int i = 0; i < logits.length; i++) {
+    for (int i = 0; i < weights.length; i++) {
       Attended token = tokens.get(i);
-      logits[i] =
+      weights[i] =
           sees(shape.slidingWindow(layer), queryPosition, token.position())
               ? logit(shape, query, token.key())
               : Double.NEGATIVE_INFINITY;
-      max = Math.max(max, logits[i]);
+      max = Math.max(max, weights[i]);
     }
     double[] out = new double[shape.headDim()];
     double sum = 0;
-    for (int i = 0; i < logits.length; i++) {
-      double weight = Math.exp(logits[i] - max);
+    for (int i = 0; i < weights.length; i++) {
+      double weight = Math.exp(weights[i] - max);
+      weights[i] = weight;
       sum += weight;
       for (int d = 0; weight > 0 && d < out.length; d++) {
         out[d] += weight * tokens.get(i).value()[d];
@@ -30,6 +44,9 @@ final class Softmax {
     }
     for (int d = 0; d < out.length; d++) {
       out[d] /= sum;
+    }
+    for (int i = 0; i < weights.length; i++) {
+      listener.give(tokens.get(i).position(), weights[i] / sum);
     }
     return out;
   }

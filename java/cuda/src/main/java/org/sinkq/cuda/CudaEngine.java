@@ -1,6 +1,7 @@
 package org.sinkq.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -347,13 +348,17 @@ final class CudaEngine implements Engine, CudaHost {
   }
 
   private PageDecoder read(int layer, long address, long bytes) {
+    return new PageDecoder(layouts[layer], read(address, bytes));
+  }
+
+  private MemorySegment read(long address, long bytes) {
     MemorySegment copy = Arena.ofAuto().allocate(bytes, Long.BYTES);
     guarded(
         () -> {
           device.copyToHost(copy, address, stream);
           device.synchronize(stream);
         });
-    return new PageDecoder(layouts[layer], copy);
+    return copy;
   }
 
   @Override
@@ -407,6 +412,13 @@ final class CudaEngine implements Engine, CudaHost {
   public void writeRows(int layer, SequenceState sequence, MemorySegment from) {
     long rows = headRows(layer, 0, sequence);
     guarded(() -> copies.writeRows(geometry, layer, layouts[layer], sequence, rows, from));
+  }
+
+  @Override
+  public long readScore(int layer, int head, SequenceState sequence, int position) {
+    long slot = position % geometry.ringTokens();
+    long at = headRows(layer, head, sequence) + layouts[layer].scoreOffset() + slot * Long.BYTES;
+    return read(at, Long.BYTES).get(JAVA_LONG, 0);
   }
 
   @Override

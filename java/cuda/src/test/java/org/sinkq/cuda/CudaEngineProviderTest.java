@@ -97,6 +97,11 @@ class CudaEngineProviderTest {
     refuse(
         "selection of sinks=FIRST_TOKENS, expected SMALLEST_KEYS for the cuda engine",
         KvCacheSpec.builder().sinks(SinkPolicy.first(4)).firstSinkLayer(0));
+    refuse(
+        "selection of sinks=MOST_ATTENDED, expected SMALLEST_KEYS for the cuda engine",
+        KvCacheSpec.builder()
+            .sinks(new SinkPolicy(3, 32, SinkPolicy.Selection.MOST_ATTENDED))
+            .firstSinkLayer(0));
   }
 
   private static void refuse(String message, KvCacheSpec.Builder spec) {
