@@ -75,7 +75,7 @@ final class EnginePlan implements AttentionPlan {
     } finally {
       backend.engineLock.unlock();
     }
-    backend.commit(members, step);
+    backend.indices().commit(members, step);
     state = State.ENDED;
   }
 
@@ -87,7 +87,7 @@ final class EnginePlan implements AttentionPlan {
     } finally {
       backend.engineLock.unlock();
       // Even if the device is gone, pages and sequences must not be.
-      backend.rollback(members, step);
+      backend.indices().rollback(members, step);
     }
   }
 

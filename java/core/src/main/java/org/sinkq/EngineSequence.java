@@ -44,12 +44,12 @@ final class EngineSequence implements KvSequence {
 
   @Override
   public int length() {
-    backend.lock.lock();
+    backend.indices().lock.lock();
     try {
       require(!closed, "sequence=closed, expected an open one");
       return state.length();
     } finally {
-      backend.lock.unlock();
+      backend.indices().lock.unlock();
     }
   }
 
@@ -72,12 +72,12 @@ final class EngineSequence implements KvSequence {
     require(head >= 0 && head < heads, "head=%d, expected 0 to %d", head, heads - 1);
     int tracked = geometry.trackedHead(layer, head);
     backend.settle();
-    backend.lock.lock();
+    backend.indices().lock.lock();
     try {
       requireIdle();
       return tracked < 0 ? new int[0] : state.sinks().positions(tracked);
     } finally {
-      backend.lock.unlock();
+      backend.indices().lock.unlock();
     }
   }
 
@@ -93,6 +93,6 @@ final class EngineSequence implements KvSequence {
 
   @Override
   public void close() {
-    backend.close(this);
+    backend.indices().close(this);
   }
 }

@@ -51,7 +51,7 @@ final class SequenceTransfer {
         save(layer, state, buffer, out);
       }
     } finally {
-      backend.unclaim(sequence);
+      backend.indices().unclaim(sequence);
     }
   }
 
@@ -75,7 +75,7 @@ final class SequenceTransfer {
     SavedHeader header = SavedHeader.read(geometry, in);
     PageFormat source =
         header.pageFormat().equals(format.name()) ? format : foreign(header.pageFormat());
-    SequenceState state = backend.reserve(header.length(), header.pages());
+    SequenceState state = backend.indices().reserve(header.length(), header.pages());
     boolean done = false;
     try (Arena arena = Arena.ofShared()) {
       readSinks(state, in);
@@ -88,10 +88,10 @@ final class SequenceTransfer {
       done = true;
     } finally {
       if (!done) {
-        backend.abandon(state);
+        backend.indices().abandon(state);
       }
     }
-    return backend.adopt(state);
+    return backend.indices().adopt(state);
   }
 
   private PageFormat foreign(String name) {
