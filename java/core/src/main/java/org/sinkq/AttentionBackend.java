@@ -26,7 +26,8 @@ public interface AttentionBackend extends AutoCloseable {
   /**
    * A sequence that was saved, with pages of its own. Attention over it and all that becomes of it
    * are, bit for bit, as for the saved one on the same engine; from one engine to another codes,
-   * scales, masks and rows are, and results agree as those engines do.
+   * scales, masks and rows are, and results agree as those engines do. One exception: attention
+   * masses of the window are not saved, see {@link SinkPolicy.Selection#MOST_ATTENDED}.
    *
    * @param from blocking; left open, and right behind the sequence if it returns
    * @throws IOException if the channel throws it

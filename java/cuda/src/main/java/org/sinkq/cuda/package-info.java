@@ -15,7 +15,7 @@
  *      │  ReplayTables    the plan at fixed places
  *      │  ReplayLog       steps under way, and what they bring back
  *      ▼
- *   CudaDevice ◄── JcudaDevice (JCuda, the driver) ── CublasProducts (JCublas) ── CublasLibrary
+ *   CudaDevice ◄── JcudaDevice (JCuda; JcudaStreams) ── CublasProducts (JCublas) ── CublasLibrary
  *        ▲
  *        └──────── test scope: an interpreter of the same PTX
  * </pre>

@@ -87,7 +87,7 @@ final class CublasAttention implements AutoCloseable {
     JCublas2.setExceptionsEnabled(false);
     check(JCublas2.cublasCreate(handle), "cublasCreate");
     check(
-        JCublas2.cublasSetStream(handle, new cudaStream_t(JcudaDevice.raw(stream))),
+        JCublas2.cublasSetStream(handle, new cudaStream_t(JcudaStreams.raw(stream))),
         "cublasSetStream");
     check(
         JCublas2.cublasSetWorkspace(handle, new Address(workspace), WORKSPACE_BYTES),
