@@ -112,8 +112,11 @@ final class LauncherTest {
     Files.writeString(source, "");
     Files.setLastModifiedTime(source, FileTime.from(Instant.now().plusSeconds(60)));
     assertTrue(run(Map.of(), "doctor").err().contains("building"));
+    Files.delete(kernel);
+    assertFalse(run(Map.of(), "bench", "throughput", "--help").err().contains("building"));
+    assertTrue(run(Map.of(), "bench", "throughput").err().contains("building"));
     assertEquals(
-        List.of(true, false, false),
+        List.of(true, false, false, false),
         Files.readAllLines(calls).stream().map(c -> c.contains("kernels.skip=true")).toList());
   }
 
