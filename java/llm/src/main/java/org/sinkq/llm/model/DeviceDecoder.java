@@ -148,8 +148,6 @@ final class DeviceDecoder implements AutoCloseable {
     if (rows <= space.rows()) {
       return;
     }
-    // The end of a step without logits may still be under way.
-    device.synchronize(stream);
     space.free(memory);
     memory.free(numbers);
     space = Activations.NONE;
