@@ -27,8 +27,12 @@ final class RecordedLoop implements DecodeLoop {
   private final Set<StepPart> parts;
   private final DeviceMemory memory;
   private final DeviceForward forward;
-  /** Behind what was queued last, but for replays with attention: those are the graph's to wait for. */
+
+  /**
+   * Behind what was queued last, but for replays with attention: those are the graph's to wait for.
+   */
   private final CudaDevice.Event sent;
+
   private final MemorySegment up;
   private final MemorySegment down;
   private final long tokens;
