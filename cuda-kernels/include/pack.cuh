@@ -55,6 +55,18 @@ __device__ __forceinline__ void put_parameters(uint8_t* block, int column, float
   *reinterpret_cast<uint16_t*>(block + parameter_offset(column) + SCALE_OFFSET) = scale;
 }
 
+// Bits of the page's tokens that live elsewhere; there for all once the block has synchronized.
+__device__ __forceinline__ void mark_masked(const Params& p, int sequence, int head, int first, uint32_t* masked) {
+  if (threadIdx.x < 4) masked[threadIdx.x] = 0;
+  __syncthreads();
+  if (p.sink_slots == 0 || threadIdx.x != 0) return;
+  const int* picks = p.picks + (int64_t{sequence} * p.kv_heads + head) * (1 + p.pool_tokens);
+  for (int i = 0; i < picks[0]; i++) {
+    int token = picks[1 + i] - first;
+    if (token >= 0 && token < p.page_tokens) masked[token / 32] |= 1u << (token % 32);
+  }
+}
+
 template <int BITS, int D>
 struct Packer {
   static constexpr int BLOCK = 2 * dense_half(D);
@@ -191,15 +203,7 @@ __device__ void pack(const Params& p) {
     float2* value_range = key_range + D;
     uint32_t* masked = reinterpret_cast<uint32_t*>(value_range + 2 * p.page_tokens);
     P packer{p, p.page_tokens, x, key_range, value_range, masked};
-    if (threadIdx.x < 4) masked[threadIdx.x] = 0;
-    __syncthreads();
-    if (p.sink_slots > 0 && threadIdx.x == 0) {
-      const int* picks = p.picks + (int64_t{entry[0]} * p.kv_heads + head) * (1 + p.pool_tokens);
-      for (int i = 0; i < picks[0]; i++) {
-        int token = picks[1 + i] - first;
-        if (token >= 0 && token < p.page_tokens) masked[token / 32] |= 1u << (token % 32);
-      }
-    }
+    mark_masked(p, entry[0], head, first, masked);
     packer.gather(w, first, false);
     __syncthreads();
     packer.pack_keys(record);

@@ -63,13 +63,73 @@ __device__ __forceinline__ uint16_t clamped_half(float x) {
   return __half_as_ushort(__float2half_rn(fminf(fmaxf(x, -65504.f), 65504.f)));
 }
 
+// Reads a page's rows, each by a warp: fp16 bits of channels lane, lane + 32, ...
+template <int BITS, int D>
+struct RowReader {
+  static constexpr int CHANNELS = (D + 31) / 32;
+
+  const uint8_t* record;
+  int tokens;
+
+  static __device__ int64_t bytes(int tokens) { return page_bytes(BITS, D, tokens); }
+
+  __device__ void read(int token, uint16_t (&keys)[CHANNELS], uint16_t (&values)[CHANNELS]) const {
+    int codes = code_bytes(BITS, D, tokens);
+    int token_tiles = tokens / TILE;
+    const uint8_t* half = record + key_half(BITS, D, tokens);
+#pragma unroll
+    for (int i = 0; i < CHANNELS; i++) {
+      int d = threadIdx.x + 32 * i;
+      if (d >= D) continue;
+      const uint8_t* key_parameters = record + codes + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
+      float key_scale = fabsf(read_half(key_parameters + SCALE_OFFSET));
+      uint32_t key_code = read_code<BITS>(record, d / TILE * token_tiles + token / TILE, token % TILE, d % TILE);
+      keys[i] = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters)));
+      int group = d / (D / value_groups(D));
+      const uint8_t* value_parameters =
+          half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES + parameter_offset(token % TILE);
+      uint32_t value_code = read_code<BITS>(half, token / TILE * (D / TILE) + d / TILE, d % TILE, token % TILE);
+      float value_scale = fabsf(read_half(value_parameters + SCALE_OFFSET));
+      values[i] = clamped_half(__fmaf_rn(value_code, value_scale, read_half(value_parameters)));
+    }
+  }
+};
+
+template <int D>
+__device__ __forceinline__ void read_dense(const uint8_t* blocks, int token, uint16_t (&keys)[(D + 31) / 32],
+                                           uint16_t (&values)[(D + 31) / 32]) {
+  const uint8_t* block = blocks + token / TILE * 2 * dense_half(D);
+#pragma unroll
+  for (int i = 0; i < (D + 31) / 32; i++) {
+    int d = threadIdx.x + 32 * i;
+    if (d >= D) continue;
+    keys[i] = *reinterpret_cast<const uint16_t*>(block + dense_key_offset(token, d));
+    values[i] = *reinterpret_cast<const uint16_t*>(block + dense_value_offset<D>(token, d));
+  }
+}
+
+// Dense pages.
+template <int D>
+struct RowReader<16, D> {
+  static constexpr int CHANNELS = (D + 31) / 32;
+
+  const uint8_t* record;
+  int tokens;
+
+  static __device__ int64_t bytes(int tokens) { return page_bytes(16, D, tokens); }
+
+  __device__ void read(int token, uint16_t (&keys)[CHANNELS], uint16_t (&values)[CHANNELS]) const {
+    read_dense<D>(record, token, keys, values);
+  }
+};
+
 // reopen: the first tokens of a sequence's page back into window rows, sinks from their slots.
 // One sequence in the plan; new_pages is the page's index, rows the tokens. Grid (tokens, kv_heads),
 // one warp a block.
-template <int BITS, int D>
+template <typename Reader, int D>
 __device__ void reopen(const Params& p) {
   constexpr int BLOCK = 2 * dense_half(D);
-  constexpr int CHANNEL_TILES = D / TILE;
+  constexpr int CHANNELS = Reader::CHANNELS;
   const Sequence& s = sequence(p, 0);
   int token = blockIdx.x;
   int head = blockIdx.y;
@@ -77,47 +137,29 @@ __device__ void reopen(const Params& p) {
   int tokens = p.page_tokens;
   int position = s.new_pages * tokens + token;
   int page = p.plan[s.page_table];
-  const uint8_t* record = p.pages + (int64_t{page} * p.kv_heads + head) * page_bytes(BITS, D, tokens);
   int sink = -1;
   if (p.sink_slots > 0) {
     SinkHead table = sink_head(p, s.slot, s.sink_side, head);
     for (int i = 0; i < p.sink_slots; i++) sink = table.position[i] == position ? i : sink;
   }
-  const uint8_t* dense = sink_rows<BLOCK>(p, s.slot, head) + (sink < 0 ? 0 : sink) / TILE * BLOCK;
-  int from = sink;
-  if (BITS == 16) {
-    dense = record + token / TILE * BLOCK;
-    from = token;
+  uint16_t keys[CHANNELS] = {};
+  uint16_t values[CHANNELS] = {};
+  if (sink >= 0) {
+    read_dense<D>(sink_rows<BLOCK>(p, s.slot, head), sink, keys, values);
+  } else {
+    Reader reader{p.pages + (int64_t{page} * p.kv_heads + head) * Reader::bytes(tokens), tokens};
+    reader.read(token, keys, values);
   }
   int slot = position % p.ring_tokens;
   uint8_t* to = head_rows(p, s.slot, head) + slot / TILE * BLOCK;
   uint64_t score = 0;
-  for (int d = lane; d < D; d += 32) {
-    uint16_t key;
-    uint16_t value;
-    if (BITS == 16 || sink >= 0) {
-      key = *reinterpret_cast<const uint16_t*>(dense + dense_key_offset(from, d));
-      value = *reinterpret_cast<const uint16_t*>(dense + dense_value_offset<D>(from, d));
-    } else {
-      constexpr int B = BITS == 16 ? 2 : BITS;
-      int codes = code_bytes(B, D, tokens);
-      int token_tiles = tokens / TILE;
-      const uint8_t* key_parameters = record + codes + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
-      float key_scale = fabsf(read_half(key_parameters + SCALE_OFFSET));
-      uint32_t key_code =
-          read_code<B>(record, d / TILE * token_tiles + token / TILE, token % TILE, d % TILE);
-      key = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters)));
-      const uint8_t* half = record + key_half(B, D, tokens);
-      int group = d / (D / value_groups(D));
-      const uint8_t* value_parameters = half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES +
-                                        parameter_offset(token % TILE);
-      uint32_t value_code =
-          read_code<B>(half, token / TILE * CHANNEL_TILES + d / TILE, d % TILE, token % TILE);
-      value = clamped_half(__fmaf_rn(value_code, fabsf(read_half(value_parameters + SCALE_OFFSET)), read_half(value_parameters)));
-    }
-    *reinterpret_cast<uint16_t*>(to + dense_key_offset(slot, d)) = key;
-    *reinterpret_cast<uint16_t*>(to + dense_value_offset<D>(slot, d)) = value;
-    score += score_units(key & 0x7FFF);
+#pragma unroll
+  for (int i = 0; i < CHANNELS; i++) {
+    int d = lane + 32 * i;
+    if (d >= D) continue;
+    *reinterpret_cast<uint16_t*>(to + dense_key_offset(slot, d)) = keys[i];
+    *reinterpret_cast<uint16_t*>(to + dense_value_offset<D>(slot, d)) = values[i];
+    score += score_units(keys[i] & 0x7FFF);
   }
   for (int i = 16; i > 0; i /= 2) score += __shfl_xor_sync(~0u, score, i);
   if (p.sink_slots > 0 && lane == 0) ring_scores<BLOCK>(p, s.slot, head)[slot] = score;

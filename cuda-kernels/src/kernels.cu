@@ -1,4 +1,7 @@
 // All kernels of one head dimension, HEAD_DIM, under stable names. One parameter each: Params by value.
+#include "adaptive_attend.cuh"
+#include "adaptive_pack.cuh"
+#include "adaptive_rows.cuh"
 #include "append.cuh"
 #include "attend.cuh"
 #include "layout.cuh"
@@ -35,12 +38,21 @@ extern "C" __global__ void __launch_bounds__(sinkq::COPY_THREADS)
   }                                                                                    \
   extern "C" __global__ void __launch_bounds__(32)                                     \
       NAME(reopen_##codec##_d, HEAD_DIM)(const __grid_constant__ Params p) {           \
-    sinkq::reopen<bits, HEAD_DIM>(p);                                                  \
+    sinkq::reopen<sinkq::RowReader<bits, HEAD_DIM>, HEAD_DIM>(p);                                                  \
   }
 
 CODEC(2, q2)
 CODEC(4, q4)
 CODEC(16, f16)
+
+extern "C" __global__ void __launch_bounds__(sinkq::PACK_THREADS)
+    NAME(pack_q2a_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::pack_adaptive<HEAD_DIM>(p);
+}
+
+extern "C" __global__ void __launch_bounds__(32) NAME(reopen_q2a_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::reopen<sinkq::AdaptiveRowReader<HEAD_DIM>, HEAD_DIM>(p);
+}
 
 // attend_<codec>_g<page tokens>_c<columns>_d<head dim>; dense pages of any size share one entry.
 #define ATTEND(bits, name, page_tokens, wide)                                           \
@@ -62,6 +74,17 @@ ATTEND(4, q4_g128_c8, 128, true)
 ATTEND(16, f16_c8, 16, true)
 #endif
 
+#define ATTEND_ADAPTIVE(name, wide)                                                     \
+  extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
+      NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
+    sinkq::attend_adaptive<HEAD_DIM, wide>(p);                                          \
+  }
+
+ATTEND_ADAPTIVE(q2a_g128_c4, false)
+#if HEAD_DIM <= 128
+ATTEND_ADAPTIVE(q2a_g128_c8, true)
+#endif
+
 extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
     NAME(prefill_d, HEAD_DIM)(const __grid_constant__ Params p) {
   sinkq::prefill<HEAD_DIM>(p);
@@ -78,6 +101,8 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::attend_shared<2, HEAD_DIM, 128, false>(), sinkq::attend_shared<4, HEAD_DIM, 32, false>(),
     sinkq::attend_shared<4, HEAD_DIM, 64, false>(), sinkq::attend_shared<4, HEAD_DIM, 128, false>(),
     sinkq::attend_shared<16, HEAD_DIM, 16, false>(),
+    sinkq::AdaptiveShape<HEAD_DIM>::PAGE_BYTES, sinkq::adaptive_pack_shared<HEAD_DIM>(),
+    sinkq::adaptive_attend_shared<HEAD_DIM>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
     sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),

@@ -34,13 +34,14 @@ public abstract class AppendContract {
   }
 
   private Lockstep open(KvCodec codec, Data data) {
+    int scale = EngineTraits.pageScale(engine(), codec);
     KvCacheSpec spec =
         KvCacheSpec.builder()
-            .pageTokens(32)
+            .pageTokens(32 * scale)
             .windowTokens(9)
             .codec(codec)
             .firstSinkLayer(1)
-            .capacityTokens(512)
+            .capacityTokens(512 * scale)
             .maxSequences(3)
             .build();
     return new Lockstep(engine(), ModelShape.of(LAYERS, 4, 2, DIM), spec, 2, data);
@@ -60,14 +61,15 @@ public abstract class AppendContract {
   @ParameterizedTest
   @MethodSource("codecs")
   void appendedRowsAreAttendedLater(KvCodec codec) {
+    int scale = EngineTraits.pageScale(engine(), codec);
     try (Lockstep lockstep = open(codec, Data.of(61, Data.Style.OUTLIERS))) {
       Lockstep.Pair a = lockstep.open();
       Lockstep.Pair b = lockstep.open();
-      append(lockstep, List.of(a, b), 150, 40);
+      append(lockstep, List.of(a, b), 150 * scale, 40 * scale);
       append(lockstep, List.of(b), 1);
       lockstep.step(List.of(b, a), new int[] {1, 1}, true);
-      append(lockstep, List.of(b, a), 32, 3);
-      lockstep.step(a, 20);
+      append(lockstep, List.of(b, a), 32 * scale, 3);
+      lockstep.step(a, 20 * scale);
       lockstep.step(b, 1);
     }
   }

@@ -27,7 +27,7 @@ public abstract class AttentionContract {
   private Lockstep open(ModelShape shape, KvCodec codec, Data data) {
     KvCacheSpec spec =
         KvCacheSpec.builder()
-            .pageTokens(32)
+            .pageTokens(32 * EngineTraits.pageScale(engine(), codec))
             .windowTokens(9)
             .codec(codec)
             .firstSinkLayer(1)
@@ -39,8 +39,13 @@ public abstract class AttentionContract {
 
   /** A prompt, a chunk, speculative rows, decode steps. */
   private static void script(Lockstep lockstep) {
+    script(lockstep, 1);
+  }
+
+  /** The same with pages so many times as long. */
+  private static void script(Lockstep lockstep, int scale) {
     Lockstep.Pair pair = lockstep.open();
-    for (int rows : new int[] {90, 50, 4, 1, 1, 2, 33}) {
+    for (int rows : new int[] {90 * scale, 50 * scale, 4, 1, 1, 2, 33 * scale}) {
       lockstep.step(pair, rows);
     }
   }
@@ -84,8 +89,9 @@ public abstract class AttentionContract {
   @MethodSource("codecs")
   void slidingWindowOverEveryCodec(KvCodec codec) {
     Data data = Data.of(13, Data.Style.NORMAL);
-    try (Lockstep lockstep = open(SHAPE.withSlidingWindow(50), codec, data)) {
-      script(lockstep);
+    int scale = EngineTraits.pageScale(engine(), codec);
+    try (Lockstep lockstep = open(SHAPE.withSlidingWindow(50 * scale), codec, data)) {
+      script(lockstep, scale);
     }
   }
 

@@ -2,13 +2,12 @@ package org.sinkq.contract;
 
 import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
 import org.sinkq.KvCodec;
 
 /** In what engines may differ: how exactly they compute, and which codecs they store. */
 final class EngineTraits {
-  /** Codecs that the CUDA engines refuse. */
-  private static final Set<KvCodec> HOST_ONLY = Set.of(KvCodec.FP32, KvCodec.INT2_ADAPTIVE);
+  /** The usual pages of a test, which are short. */
+  private static final int SHORT_PAGE = 32;
 
   private EngineTraits() {}
 
@@ -35,8 +34,18 @@ final class EngineTraits {
   /** The codecs of an engine, widest first. */
   static List<KvCodec> codecs(String engine) {
     return Arrays.stream(KvCodec.values())
-        .filter(codec -> !isCuda(engine) || !HOST_ONLY.contains(codec))
+        .filter(codec -> !isCuda(engine) || codec != KvCodec.FP32)
         .toList();
+  }
+
+  /** The shortest pages that an engine has for a codec, in units of 32 tokens. */
+  static int pageScale(String engine, KvCodec codec) {
+    return isCuda(engine) && codec == KvCodec.INT2_ADAPTIVE ? 4 : 1;
+  }
+
+  /** Whether an engine has pages of so many tokens for a codec. */
+  static boolean hasPages(String engine, KvCodec codec, int tokens) {
+    return tokens >= SHORT_PAGE * pageScale(engine, codec);
   }
 
   /** The widest codec, for tests that want a dense layer. */

@@ -56,19 +56,25 @@ public abstract class SavedContract {
   }
 
   private static KvCacheSpec.Builder spec(KvCodec codec) {
+    return spec(codec, 1);
+  }
+
+  /** With pages so many times as long. */
+  private static KvCacheSpec.Builder spec(KvCodec codec, int scale) {
     return KvCacheSpec.builder()
-        .pageTokens(32)
+        .pageTokens(32 * scale)
         .windowTokens(10)
         .codec(codec)
         .firstSinkLayer(1)
         .sinks(new SinkPolicy(2, 3))
-        .capacityTokens(200)
+        .capacityTokens(200 * scale)
         .maxSequences(3);
   }
 
   private static Lockstep open(String engine, KvCodec codec) {
     Data data = Data.of(71, Data.Style.OUTLIERS);
-    return new Lockstep(engine, SHAPE, spec(codec).build(), 2, data);
+    int scale = EngineTraits.pageScale(engine, codec);
+    return new Lockstep(engine, SHAPE, spec(codec, scale).build(), 2, data);
   }
 
   private Lockstep open(KvCodec codec) {
@@ -122,10 +128,11 @@ public abstract class SavedContract {
   @ParameterizedTest
   @MethodSource("codecs")
   void aRestoredSequenceIsTheSavedOneBitByBit(KvCodec codec) throws IOException {
+    int scale = EngineTraits.pageScale(engine(), codec);
     try (Lockstep lockstep = open(codec);
         Lockstep elsewhere = open(codec)) {
       Lockstep.Pair pair = lockstep.open();
-      for (int rows : new int[] {7, 33, 2, 75}) {
+      for (int rows : new int[] {7, 33 * scale, 2, 75 * scale}) {
         lockstep.step(pair, rows);
         byte[] bytes = save(pair.sequence());
         Lockstep.Pair here = lockstep.restored(restore(lockstep.backend(), bytes), pair);
@@ -139,16 +146,16 @@ public abstract class SavedContract {
         there.sequence().close();
       }
       KvSequence restored = restore(elsewhere.backend(), save(pair.sequence()));
-      for (int rows : new int[] {1, 40, 1, 3}) {
+      for (int rows : new int[] {1, 40 * scale, 1, 3}) {
         assertArrayEquals(
             step(lockstep.backend(), pair.sequence(), rows, rows),
             step(elsewhere.backend(), restored, rows, rows));
       }
-      pair.sequence().truncate(70);
-      restored.truncate(70);
+      pair.sequence().truncate(70 * scale);
+      restored.truncate(70 * scale);
       assertArrayEquals(
-          step(lockstep.backend(), pair.sequence(), 50, 5),
-          step(elsewhere.backend(), restored, 50, 5));
+          step(lockstep.backend(), pair.sequence(), 50 * scale, 5),
+          step(elsewhere.backend(), restored, 50 * scale, 5));
       assertArrayEquals(save(pair.sequence()), save(restored));
     }
   }

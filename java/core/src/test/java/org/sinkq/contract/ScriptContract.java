@@ -143,14 +143,15 @@ public abstract class ScriptContract {
   void scriptsMatchTheOracle(
       @ForAll("settings") Setting s, @ForAll("scripts") List<Op> script, @ForAll long seed) {
     ModelShape shape = ModelShape.of(LAYERS, 2, 1, DIM);
+    int page = Math.max(s.page, 32 * EngineTraits.pageScale(engine(), s.codec));
     KvCacheSpec spec =
         KvCacheSpec.builder()
-            .pageTokens(s.page)
+            .pageTokens(page)
             .windowTokens(s.window)
             .codec(s.codec)
             .firstSinkLayer(1)
             .sinks(new SinkPolicy(s.pool, s.spill))
-            .capacityTokens(s.window + s.pages * s.page / MAX_SEQUENCES)
+            .capacityTokens(s.window + s.pages * page / MAX_SEQUENCES)
             .maxSequences(MAX_SEQUENCES)
             .build();
     try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 2, Data.of(seed, s.style))) {

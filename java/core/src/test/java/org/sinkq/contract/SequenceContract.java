@@ -35,14 +35,15 @@ public abstract class SequenceContract {
   }
 
   private Lockstep open(KvCodec codec, int sequences) {
+    int scale = EngineTraits.pageScale(engine(), codec);
     KvCacheSpec spec =
         KvCacheSpec.builder()
-            .pageTokens(32)
+            .pageTokens(32 * scale)
             .windowTokens(10)
             .codec(codec)
             .firstSinkLayer(1)
             .sinks(new SinkPolicy(2, 3))
-            .capacityTokens(320)
+            .capacityTokens(320 * scale)
             .maxSequences(sequences)
             .build();
     return new Lockstep(engine(), SHAPE, spec, 2, Data.of(31, Data.Style.OUTLIERS));
@@ -51,26 +52,27 @@ public abstract class SequenceContract {
   @ParameterizedTest
   @MethodSource("codecs")
   void forksShareFullPagesAndGoTheirOwnWay(KvCodec codec) {
+    int scale = EngineTraits.pageScale(engine(), codec);
     try (Lockstep lockstep = open(codec, 3)) {
       Lockstep.Pair parent = lockstep.open();
-      lockstep.step(parent, 110);
+      lockstep.step(parent, 110 * scale);
       int pages = lockstep.backend().stats().pages();
       Lockstep.Pair child = lockstep.fork(parent);
       assertEquals(pages, lockstep.backend().stats().pages());
-      assertEquals(220, lockstep.backend().stats().tokens());
+      assertEquals(220L * scale, lockstep.backend().stats().tokens());
       SequenceState a = EngineAccess.state(parent.sequence());
       SequenceState b = EngineAccess.state(child.sequence());
       for (int p = 0; p < a.pageCount(); p++) {
         assertEquals(a.page(p), b.page(p));
       }
       StateCheck.verify(lockstep.backend(), child);
-      lockstep.step(List.of(child, parent), new int[] {50, 1}, true);
-      lockstep.step(parent, 60);
+      lockstep.step(List.of(child, parent), new int[] {50 * scale, 1}, true);
+      lockstep.step(parent, 60 * scale);
       StateCheck.verify(lockstep.backend(), child);
       Lockstep.Pair grandchild = lockstep.fork(child);
       child.sequence().close();
       parent.sequence().close();
-      lockstep.step(grandchild, 45);
+      lockstep.step(grandchild, 45 * scale);
       grandchild.sequence().close();
       assertEquals(0, lockstep.backend().stats().pages());
       assertEquals(0, lockstep.backend().stats().tokens());
@@ -104,11 +106,12 @@ public abstract class SequenceContract {
   @ParameterizedTest
   @MethodSource("codecs")
   void truncateOfEveryCodec(KvCodec codec) {
+    int scale = EngineTraits.pageScale(engine(), codec);
     try (Lockstep lockstep = open(codec, 1)) {
       Lockstep.Pair pair = lockstep.open();
       for (int length : new int[] {90, 75, 33, 60}) {
-        lockstep.step(pair, 150 - pair.sequence().length());
-        lockstep.truncate(pair, length);
+        lockstep.step(pair, 150 * scale - pair.sequence().length());
+        lockstep.truncate(pair, length * scale);
         StateCheck.verify(lockstep.backend(), pair);
       }
     }

@@ -96,6 +96,9 @@ final class CudaKernels {
   }
 
   private static String codec(CudaLayout layout) {
+    if (layout.isAdaptive()) {
+      return "q2a";
+    }
     return layout.isQuantized() ? "q" + layout.bits : "f16";
   }
 
@@ -117,9 +120,7 @@ final class CudaKernels {
 
   CudaDevice.Function pack(CudaLayout layout) {
     // One entry serves every page size, so it is allowed what the largest takes.
-    CudaLayout largest =
-        new CudaLayout(layout.bits, headDim, 128, layout.valueGroups, 0, layout.sinkSlots);
-    return function("pack_" + codec(layout), largest.packShared());
+    return function("pack_" + codec(layout), layout.largestPackShared());
   }
 
   CudaDevice.Function reopen(CudaLayout layout) {

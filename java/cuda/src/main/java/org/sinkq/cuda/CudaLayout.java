@@ -21,14 +21,19 @@ import org.sinkq.layout.CacheGeometry;
  *                                K: j = channel tile * token tiles + token tile
  *                                V: j = token tile * channel tiles + channel tile
  *   parameters                   64 bytes for 16 channels (K) or 16 tokens of a channel group (V)
+ * adaptive page                  see {@link AdaptivePageLayout}
  * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers)
  * </pre>
  */
 final class CudaLayout {
   static final int TILE = 16;
-  private static final int TILE_BYTES = 512;
+  static final int TILE_BYTES = 512;
   private static final int PARAMETER_BYTES = 64;
   private static final int WARPS = 4;
+  private static final int LARGEST_PAGE = 128;
+
+  /** Bytes of a row of shared memory's banks. */
+  private static final int BANKS = 128;
 
   /** Bits of a stored element: 2, 4 or 16. */
   final int bits;
@@ -46,34 +51,30 @@ final class CudaLayout {
   final int pageBytes;
   final long headBytes;
 
+  /** The page's own byte map under the adaptive codec, else null. */
+  final AdaptivePageLayout adaptive;
+
   CudaLayout(CacheGeometry geometry, int layer) {
-    this(geometry, layer, checked(geometry, layer));
-  }
-
-  private CudaLayout(CacheGeometry geometry, int layer, KvCodec codec) {
-    this(
-        codec.bits(),
-        geometry.shape().headDim(),
-        geometry.pageTokens(),
-        geometry.valueGroups(),
-        geometry.ringTokens(),
-        geometry.layer(layer).sinks().slots());
-  }
-
-  CudaLayout(
-      int bits, int headDim, int pageTokens, int valueGroups, int ringTokens, int sinkSlots) {
-    this.bits = bits;
-    this.headDim = headDim;
-    this.pageTokens = pageTokens;
-    this.valueGroups = valueGroups;
-    this.ringTokens = ringTokens;
-    this.sinkSlots = sinkSlots;
+    KvCodec codec = checked(geometry, layer);
+    bits = codec.bits();
+    headDim = geometry.shape().headDim();
+    pageTokens = geometry.pageTokens();
+    valueGroups = geometry.valueGroups();
+    ringTokens = geometry.ringTokens();
+    sinkSlots = geometry.layer(layer).sinks().slots();
+    adaptive =
+        codec == KvCodec.INT2_ADAPTIVE
+            ? new AdaptivePageLayout(headDim, geometry.adaptiveKeyDigits(), valueGroups)
+            : null;
     denseHalf = headDim / TILE * TILE_BYTES;
     denseBlock = 2 * denseHalf;
     int tiles = headDim / TILE * (pageTokens / TILE);
     codeBytes = ceilDiv(tiles, 16 / bits) * TILE_BYTES;
-    keyHalf = codeBytes + headDim / TILE * PARAMETER_BYTES;
-    valueHalf = codeBytes + valueGroups * (pageTokens / TILE) * PARAMETER_BYTES;
+    keyHalf = isAdaptive() ? adaptive.keyHalf : codeBytes + headDim / TILE * PARAMETER_BYTES;
+    valueHalf =
+        isAdaptive()
+            ? adaptive.valueHalf
+            : codeBytes + valueGroups * (pageTokens / TILE) * PARAMETER_BYTES;
     pageBytes = isQuantized() ? keyHalf + valueHalf : pageTokens / TILE * denseBlock;
     long blocks = (long) ringTokens / TILE + sinkBlocks();
     headBytes = blocks * denseBlock + (sinkSlots > 0 ? (long) ringTokens * Long.BYTES : 0);
@@ -82,10 +83,14 @@ final class CudaLayout {
   private static KvCodec checked(CacheGeometry geometry, int layer) {
     KvCodec codec = geometry.layer(layer).codec();
     require(
-        codec != KvCodec.FP32 && codec != KvCodec.INT2_ADAPTIVE,
-        "codec of layer %d=%s, expected FP16, INT4 or INT2 for the cuda engine",
+        codec != KvCodec.FP32,
+        "codec of layer %d=%s, expected FP16, INT4, INT2 or INT2_ADAPTIVE for the cuda engine",
         layer,
         codec);
+    require(
+        codec != KvCodec.INT2_ADAPTIVE || geometry.pageTokens() == AdaptivePageLayout.TOKENS,
+        "pageTokens=%d with codec INT2_ADAPTIVE, expected 128 for the cuda engine",
+        geometry.pageTokens());
     require(
         geometry.hasUsualValueGroup(),
         "valueGroup=%d, expected 128 (the default) for the cuda engine",
@@ -103,6 +108,11 @@ final class CudaLayout {
 
   boolean isQuantized() {
     return bits < 16;
+  }
+
+  /** Whether keys have digits and values are rotated. */
+  boolean isAdaptive() {
+    return adaptive != null;
   }
 
   int sinkBlocks() {
@@ -128,7 +138,12 @@ final class CudaLayout {
   int attendShared() {
     int keys = isQuantized() ? Math.max(keyHalf, denseHalf) : denseHalf;
     int values = isQuantized() ? Math.max(valueHalf, denseHalf) : denseHalf;
-    return WARPS * (keys + values);
+    if (!isAdaptive()) {
+      return WARPS * (keys + values);
+    }
+    // Buffers in whole rows of the banks, and two parts of the queries of up to 8 columns.
+    int buffers = ceilDiv(keys, BANKS) + ceilDiv(values, BANKS);
+    return WARPS * BANKS * buffers + 8 * (headDim + 4) * 2 * Short.BYTES;
   }
 
   /** Columns that a block of {@code prefill} takes. */
@@ -154,11 +169,24 @@ final class CudaLayout {
 
   /** Dynamic shared memory of a block of {@code pack}. */
   int packShared() {
-    return isQuantized() ? 2 * (headDim + 2) * pageTokens + 8 * (headDim + 2 * pageTokens) + 16 : 0;
+    return packShared(pageTokens);
+  }
+
+  /** The same for the largest pages, whose entry serves all. */
+  int largestPackShared() {
+    return packShared(LARGEST_PAGE);
+  }
+
+  private int packShared(int tokens) {
+    if (isAdaptive()) {
+      int row = Math.max(headDim / 2 + 1, adaptive.valueGroup + 1);
+      return Float.BYTES * tokens * row + 68 * headDim + 272;
+    }
+    return isQuantized() ? 2 * (headDim + 2) * tokens + 8 * (headDim + 2 * tokens) + 16 : 0;
   }
 
   /** Byte offset within a tile of the half at (row, column). */
-  private static int tileOffset(int row, int column) {
+  static int tileOffset(int row, int column) {
     int lane = (row & 7) * 4 + ((column & 7) >> 1);
     int register = (row >> 3) + 2 * (column >> 3);
     return lane * 16 + register * 4 + (column & 1) * 2;

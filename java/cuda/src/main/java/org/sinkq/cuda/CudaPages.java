@@ -1,6 +1,7 @@
 package org.sinkq.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+import static org.sinkq.InvalidArgumentException.require;
 
 import java.lang.foreign.MemorySegment;
 import org.sinkq.engine.PageFormat;
@@ -38,6 +39,11 @@ final class CudaPages implements PageFormat {
   @Override
   public void write(int layer, PageImage page, boolean[] masked, MemorySegment to) {
     CudaLayout layout = layouts[layer];
+    require(
+        !layout.isAdaptive(),
+        "codec of layer %d=INT2_ADAPTIVE in another engine's order, expected pages of engine %s",
+        layer,
+        name());
     to.asSlice(0, layout.pageBytes).fill((byte) 0);
     for (int t = 0; t < layout.pageTokens; t++) {
       if (layout.isQuantized()) {

@@ -44,6 +44,9 @@ final class PageDecoder {
   PageImage image() {
     int tokens = layout.pageTokens;
     int dim = layout.headDim;
+    if (layout.isAdaptive()) {
+      return new AdaptivePageDecoder(layout, bytes).image();
+    }
     float[][] keys = new float[tokens][dim];
     float[][] values = new float[tokens][dim];
     if (!layout.isQuantized()) {

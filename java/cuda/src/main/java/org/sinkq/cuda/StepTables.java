@@ -4,6 +4,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.sinkq.KvCodec;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.layout.CacheGeometry;
@@ -21,7 +23,7 @@ import org.sinkq.layout.CacheGeometry;
  * into no more pieces than that takes, and no block spans two sequences. Layers that differ in
  * their units (dense or quantized pages, sinks or none) have item tables of their own. Sequences
  * with many columns, prompts, go to {@code prefill}: an item for every so many columns, the same in
- * all layers.
+ * all layers. Those that have adaptive pages stay with {@code attend}.
  */
 final class StepTables {
   static final int SEQUENCE_INTS = 16;
@@ -55,6 +57,10 @@ final class StepTables {
 
   private final List<SequenceStep> sequences;
   private final CacheGeometry geometry;
+
+  /** Whether a layer's pages are adaptive, which {@code prefill} does not read. */
+  private final boolean adaptive;
+
   private final Map<Kind, Items> tables = new HashMap<>();
   private int[] words = new int[1024];
   private int length;
@@ -70,6 +76,9 @@ final class StepTables {
   StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks, int wave) {
     this.sequences = sequences;
     this.geometry = geometry;
+    adaptive =
+        IntStream.range(0, geometry.shape().numLayers())
+            .anyMatch(layer -> geometry.layer(layer).codec() == KvCodec.INT2_ADAPTIVE);
     int heads = geometry.shape().numKvHeads();
     length = sequences.size() * SEQUENCE_INTS;
     ensure(0);
@@ -130,7 +139,8 @@ final class StepTables {
   }
 
   private boolean isPrompt(SequenceStep step) {
-    return step.rows() > MOST_ATTEND_ROWS && columns(step) > MOST_ATTEND_COLUMNS;
+    boolean many = step.rows() > MOST_ATTEND_ROWS && columns(step) > MOST_ATTEND_COLUMNS;
+    return many && (step.state().pageCount() == 0 || !adaptive);
   }
 
   /**

@@ -3,9 +3,10 @@ package org.sinkq.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** A quantized page of one KV head whose codes and parameters a test chooses. */
-final class CraftedPage {
+class CraftedPage {
   private static final int SIGN = 0x8000;
 
   private final CudaLayout layout;
@@ -29,10 +30,25 @@ final class CraftedPage {
     masked = new boolean[layout.pageTokens];
   }
 
+  /** A page of a layout's codec. */
+  static CraftedPage of(CudaLayout layout) {
+    return layout.isAdaptive() ? new CraftedAdaptivePage(layout) : new CraftedPage(layout);
+  }
+
   private static float[] ones(int count) {
     float[] ones = new float[count];
-    java.util.Arrays.fill(ones, 1);
+    Arrays.fill(ones, 1);
     return ones;
+  }
+
+  /** Largest code of a channel of the keys. */
+  int mostKeyCode(int channel) {
+    return (1 << layout.bits) - 1;
+  }
+
+  /** Largest code of a value. */
+  final int mostValueCode() {
+    return (1 << layout.bits) - 1;
   }
 
   /** Writes the page's record; parameters have to be fp16 numbers. */
@@ -59,19 +75,25 @@ final class CraftedPage {
     }
   }
 
-  private static int half(float x) {
+  static int half(float x) {
     return Float.floatToFloat16(x) & 0xFFFF;
   }
 
-  private static void put(MemorySegment page, long at, int bits) {
+  /** Sets bits of a half that holds several codes. */
+  static void put(MemorySegment page, long at, int bits) {
     page.set(JAVA_SHORT, at, (short) (page.get(JAVA_SHORT, at) | bits));
   }
 
-  double key(int token, int channel) {
+  final double key(int token, int channel) {
     return (double) keyCodes[token][channel] * keyScale[channel] + keyMin[channel];
   }
 
-  double value(int token, int channel) {
-    return (double) valueCodes[token][channel] * valueScale[token] + valueMin[token];
+  /** Values [D] of a token. */
+  double[] value(int token) {
+    double[] value = new double[layout.headDim];
+    for (int d = 0; d < value.length; d++) {
+      value[d] = (double) valueCodes[token][d] * valueScale[token] + valueMin[token];
+    }
+    return value;
   }
 }

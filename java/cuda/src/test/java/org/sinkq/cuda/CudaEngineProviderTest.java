@@ -86,11 +86,11 @@ class CudaEngineProviderTest {
   @Test
   void whatTheKernelsLackIsRefused() {
     refuse(
-        "codec of layer 1=FP32, expected FP16, INT4 or INT2 for the cuda engine",
+        "codec of layer 1=FP32, expected FP16, INT4, INT2 or INT2_ADAPTIVE for the cuda engine",
         KvCacheSpec.builder().codec(1, KvCodec.FP32));
     refuse(
-        "codec of layer 0=INT2_ADAPTIVE, expected FP16, INT4 or INT2 for the cuda engine",
-        KvCacheSpec.builder().codec(KvCodec.INT2_ADAPTIVE));
+        "pageTokens=64 with codec INT2_ADAPTIVE, expected 128 for the cuda engine",
+        KvCacheSpec.builder().codec(KvCodec.INT2_ADAPTIVE).pageTokens(64));
     refuse(
         "valueGroup=32, expected 128 (the default) for the cuda engine",
         KvCacheSpec.builder().valueGroup(32));

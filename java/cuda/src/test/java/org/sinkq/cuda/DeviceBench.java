@@ -92,12 +92,13 @@ public final class DeviceBench {
     print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain.");
     print(
         "fp16: the same kernel over fp16 pages. PyTorch: its fastest fp16 attention in this run."
-            + " cuBLAS: two batched products and a softmax, over fp16.");
+            + " cuBLAS: two batched products and a softmax, over fp16. adaptive: codec INT2_ADAPTIVE.");
     print("");
     print(
         "| q/KV heads, batch, context | fp16 | 2 bit | x | PyTorch fp16 | x | cuBLAS fp16 | required | of copy"
-            + " rate | with append | flush | flush / 128 steps |");
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|");
+            + " rate | with append | flush | flush / 128 steps | adaptive | x | to 2 bit"
+            + " | flush / 128 steps |");
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int i = 0; i < CASES.length; i++) {
       int[] c = CASES[i];
@@ -115,8 +116,10 @@ public final class DeviceBench {
         String shape = "decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]);
         double torch = baseline.best(shape).map(Baseline.Time::micros).orElse(0.0);
         plots.add(new BenchPlots.Row(c, dense, attend, torch, denseBytes, int2.usefulBytes()));
+        String row =
+            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% | %s |";
         print(
-            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% |",
+            row,
             c[0],
             c[1],
             c[2],
@@ -130,12 +133,29 @@ public final class DeviceBench {
             100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
             step,
             flush,
-            100 * flush / (128 * attend));
+            100 * flush / (128 * attend),
+            adaptive(kernels, c, dense, attend));
       }
     }
     print("");
     prompt();
     hostCost();
+  }
+
+  /** Cells of a table: the adaptive codec beside fp16 and the published 2 bits. */
+  private String adaptive(CudaKernels kernels, int[] c, double dense, double int2) {
+    int[] heads = {c[0], c[1]};
+    try (BenchCase bench =
+        new BenchCase(device, kernels, KvCodec.INT2_ADAPTIVE, heads, c[2], c[3])) {
+      double attend = bench.attendMicros();
+      return String.format(
+          Locale.ROOT,
+          "%.1f | %.2f | %.2f | %.1f %%",
+          attend,
+          dense / attend,
+          attend / int2,
+          100 * bench.flushMicros() / (128 * attend));
+    }
   }
 
   /** Cells of a table: the best time of PyTorch, and how many times longer it is. */

@@ -21,6 +21,7 @@ import org.sinkq.DecodeGraph;
 import org.sinkq.EngineAccess;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.RecordedStep;
@@ -53,9 +54,14 @@ abstract class GraphContract {
   }
 
   private static BackendConfig config(int tokens, int sequences) {
+    return config(KvCodec.INT2, PAGE, tokens, sequences);
+  }
+
+  private static BackendConfig config(KvCodec codec, int page, int tokens, int sequences) {
     KvCacheSpec spec =
         KvCacheSpec.builder()
-            .pageTokens(PAGE)
+            .codec(codec)
+            .pageTokens(page)
             .windowTokens(WINDOW)
             .firstSinkLayer(1)
             .capacityTokens(tokens)
@@ -147,6 +153,26 @@ abstract class GraphContract {
     try (DecodeGraph graph = record()) {
       assertEquals(BATCH, graph.batch());
       for (int i = 0; i < PAGE + 12; i++) {
+        step(graph, 0, 1, 2);
+      }
+      compareSinks();
+    }
+  }
+
+  /** Also with a layer's grids, digits and turns of values. */
+  @Test
+  void adaptivePagesFillInReplays() {
+    int page = 128;
+    plain.close();
+    replayed.close();
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
+    plain = EngineAccess.open(config(KvCodec.INT2_ADAPTIVE, page, 1200, 4), provider);
+    replayed = EngineAccess.open(config(KvCodec.INT2_ADAPTIVE, page, 1200, 4), provider);
+    add(WINDOW + page - 2);
+    add(5);
+    add(2 * page + WINDOW - 1);
+    try (DecodeGraph graph = record()) {
+      for (int i = 0; i < 4; i++) {
         step(graph, 0, 1, 2);
       }
       compareSinks();

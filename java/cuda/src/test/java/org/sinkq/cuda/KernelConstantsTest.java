@@ -71,6 +71,10 @@ class KernelConstantsTest {
       }
     }
     expected.add(dense.attendShared());
+    CudaLayout adaptive = layout(headDim, KvCodec.INT2_ADAPTIVE, 128);
+    expected.add(adaptive.pageBytes);
+    expected.add(adaptive.packShared());
+    expected.add(adaptive.attendShared());
     expected.add(CudaLayout.prefillShared(headDim, false));
     expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(CudaLayout.prefillPartial(headDim));

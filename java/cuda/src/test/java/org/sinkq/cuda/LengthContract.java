@@ -3,6 +3,7 @@ package org.sinkq.cuda;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 import org.sinkq.contract.Data;
 import org.sinkq.contract.Lockstep;
@@ -17,15 +18,31 @@ abstract class LengthContract {
   @ParameterizedTest
   @ValueSource(ints = {127, 128, 129, 159, 160, 161, 255, 256, 257, 287, 288, 289, 511, 512, 513})
   void promptThenDecode(int tokens) {
+    promptThenDecode(KvCodec.INT2, tokens);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {159, 160, 288, 513})
+  void overAdaptivePages(int tokens) {
+    promptThenDecode(KvCodec.INT2_ADAPTIVE, tokens);
+  }
+
+  private void promptThenDecode(KvCodec codec, int tokens) {
     ModelShape shape = ModelShape.of(1, 4, 1, 64);
     KvCacheSpec spec =
-        KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(MOST).maxSequences(1).build();
+        KvCacheSpec.builder()
+            .codec(codec)
+            .firstSinkLayer(0)
+            .capacityTokens(MOST)
+            .maxSequences(1)
+            .build();
     Data data = Data.of(tokens, Data.Style.OUTLIERS);
     try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, data)) {
       Lockstep.Pair pair = lockstep.open();
       lockstep.step(pair, tokens);
       lockstep.step(pair, 1);
       lockstep.step(pair, 1);
+      lockstep.step(pair, 20);
     }
   }
 

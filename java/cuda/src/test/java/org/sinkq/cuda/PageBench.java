@@ -1,6 +1,7 @@
 package org.sinkq.cuda;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
@@ -37,6 +38,9 @@ final class PageBench implements AutoCloseable {
   private SequenceState state;
   private CraftedPage[][] pages;
 
+  /** [KV head][page][token][D] */
+  private double[][][][] values;
+
   PageBench(CudaDevice device, int dim, KvCodec codec, int pageTokens, int capacity) {
     this.device = device;
     this.capacity = capacity;
@@ -66,11 +70,13 @@ final class PageBench implements AutoCloseable {
     // fp16 NaN wherever a parameter may be read.
     pinned.fill((byte) 0xFF);
     pages = new CraftedPage[ids.length][KV_HEADS];
+    values = new double[KV_HEADS][ids.length][layout.pageTokens][];
     for (int i = 0; i < ids.length; i++) {
       for (int h = 0; h < KV_HEADS; h++) {
-        pages[i][h] = new CraftedPage(layout);
+        pages[i][h] = CraftedPage.of(layout);
         crafter.craft(pages[i][h], i, h);
         pages[i][h].write(pinned, ((long) ids[i] * KV_HEADS + h) * record);
+        Arrays.setAll(values[h][i], pages[i][h]::value);
       }
     }
     device.copyToDevice(engine.pages(0), pinned, engine.stream);
@@ -91,7 +97,7 @@ final class PageBench implements AutoCloseable {
     int rows = rows(queries);
     float[] zeros = new float[rows * KV_HEADS * layout.headDim];
     float[] out = new float[queries.length];
-    java.util.Arrays.fill(out, Float.NaN);
+    Arrays.fill(out, Float.NaN);
     SequenceStep one = new SequenceStep(state, 0, rows, new int[0]);
     CudaStep step = new CudaStep(engine, new StepPlan(List.of(one), rows, new SinkJournal()));
     TensorView kv = TensorView.of(zeros, rows, KV_HEADS, layout.headDim);
@@ -118,8 +124,8 @@ final class PageBench implements AutoCloseable {
     int dim = layout.headDim;
     // The rows of zeros have logit 0 and value 0.
     double total = row + 1;
-    for (CraftedPage[] heads : pages) {
-      CraftedPage page = heads[head];
+    for (int i = 0; i < pages.length; i++) {
+      CraftedPage page = pages[i][head];
       for (int t = 0; t < layout.pageTokens; t++) {
         if (page.masked[t]) {
           continue;
@@ -131,7 +137,7 @@ final class PageBench implements AutoCloseable {
         double weight = Math.exp(logit * geometry.shape().softmaxScale());
         total += weight;
         for (int d = 0; d < dim; d++) {
-          out[at + d] += weight * page.value(t, d);
+          out[at + d] += weight * values[head][i][t][d];
         }
       }
     }

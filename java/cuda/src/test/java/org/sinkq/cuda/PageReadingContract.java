@@ -24,14 +24,25 @@ abstract class PageReadingContract {
    * one channel finds the token that has the key's code, by the minimum and scale of its values.
    */
   @ParameterizedTest
-  @CsvSource({"64, INT2, 128, 8", "64, INT4, 32, 16", "80, INT2, 64, 20", "192, INT2, 32, 48"})
+  @CsvSource({
+    "64, INT2, 128, 8",
+    "64, INT4, 32, 16",
+    "80, INT2, 64, 20",
+    "192, INT2, 32, 48",
+    "64, INT2_ADAPTIVE, 128, 8",
+    "80, INT2_ADAPTIVE, 128, 20",
+    "192, INT2_ADAPTIVE, 128, 48"
+  })
   void oneCodeAtEveryPosition(int dim, KvCodec codec, int pageTokens, int rows) {
     int most = (1 << codec.bits()) - 1;
     float sharp = 20 * (float) Math.sqrt(dim) / most;
+    // A token without codes is -1.5 of its scale, up to 2, in every rotated channel of a block.
+    double magnitude =
+        codec == KvCodec.INT2_ADAPTIVE ? 3 * Math.sqrt(dim) : most + pageTokens / 8.0;
     try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 1)) {
       for (int first = 0; first < pageTokens; first += PageBench.KV_HEADS) {
         int shift = first;
-        bench.craft((page, index, head) -> oneCode(page, shift + head, most), 0);
+        bench.craft((page, index, head) -> oneCode(page, shift + head), 0);
         for (int channel = 0; channel < dim; channel += rows * PageBench.GROUP) {
           float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
           for (int i = 0; i < rows * PageBench.QUERY_HEADS; i++) {
@@ -41,26 +52,26 @@ abstract class PageReadingContract {
               queries[i * dim + c] = sharp;
             }
           }
-          check(
-              "from token " + first + ", channel " + channel,
-              bench,
-              queries,
-              most + pageTokens / 8.0);
+          check("from token " + first + ", channel " + channel, bench, queries, magnitude);
         }
       }
     }
   }
 
-  private static void oneCode(CraftedPage page, int shift, int code) {
+  private static void oneCode(CraftedPage page, int shift) {
     int tokens = page.masked.length;
     int dim = page.keyMin.length;
+    if (page instanceof CraftedAdaptivePage adaptive) {
+      adaptive.giveDigits(shift);
+    }
     for (int d = 0; d < dim; d++) {
-      page.keyCodes[(shift + 5 * d) % tokens][d] = code;
-      page.valueCodes[(shift + 5 * (dim - 1 - d)) % tokens][d] = code;
+      page.keyCodes[(shift + 5 * d) % tokens][d] = page.mostKeyCode(d);
+      page.valueCodes[(shift + 5 * (dim - 1 - d)) % tokens][d] = page.mostValueCode();
     }
     for (int t = 0; t < tokens; t++) {
       page.valueMin[t] = t / 8f;
-      page.valueScale[t] = 1 + t / 128f;
+      int eighths = t / 16;
+      page.valueScale[t] = 1 + eighths / 8f;
     }
   }
 
@@ -73,20 +84,26 @@ abstract class PageReadingContract {
     }
   }
 
-  private static Crafter random(long seed, int bits) {
+  private static Crafter random(long seed) {
     return (page, index, head) -> {
       Random random = new Random(seed + 31L * index + head);
+      if (page instanceof CraftedAdaptivePage adaptive) {
+        adaptive.giveDigits(random.nextLong());
+        for (int d = 0; d < adaptive.valueMean.length; d++) {
+          adaptive.valueMean[d] = random.nextInt(64) / 128f;
+        }
+      }
       for (int t = 0; t < page.masked.length; t++) {
         for (int d = 0; d < page.keyMin.length; d++) {
-          page.keyCodes[t][d] = random.nextInt(1 << bits);
-          page.valueCodes[t][d] = random.nextInt(1 << bits);
+          page.keyCodes[t][d] = random.nextInt(page.mostKeyCode(d) + 1);
+          page.valueCodes[t][d] = random.nextInt(page.mostValueCode() + 1);
         }
-        page.valueScale[t] = (1 + random.nextInt(64)) / 64f;
+        page.valueScale[t] = (1 + random.nextInt(16)) / 16f;
         page.valueMin[t] = random.nextInt(64) / -32f;
         page.masked[t] = random.nextInt(10) == 0;
       }
       for (int d = 0; d < page.keyMin.length; d++) {
-        page.keyScale[d] = (1 + random.nextInt(64)) / 64f;
+        page.keyScale[d] = (1 + random.nextInt(16)) / 4f / (page.mostKeyCode(d) + 1);
         page.keyMin[d] = random.nextInt(64) / -32f;
       }
     };
@@ -94,7 +111,16 @@ abstract class PageReadingContract {
 
   /** Pages in any order among others full of NaN give the bits that they give in order. */
   @ParameterizedTest
-  @CsvSource({"64, INT2, 128, 1", "64, INT2, 64, 16", "128, INT4, 32, 2", "96, INT4, 128, 12"})
+  @CsvSource({
+    "64, INT2, 128, 1",
+    "64, INT2, 64, 16",
+    "128, INT4, 32, 2",
+    "96, INT4, 128, 12",
+    "64, INT2_ADAPTIVE, 128, 1",
+    "128, INT2_ADAPTIVE, 128, 2",
+    "256, INT2_ADAPTIVE, 128, 1",
+    "96, INT2_ADAPTIVE, 128, 12"
+  })
   void pagesInAnyOrderAmongPoisonedOnes(int dim, KvCodec codec, int pageTokens, int rows) {
     long seed = 77;
     Random random = new Random(seed);
@@ -103,20 +129,25 @@ abstract class PageReadingContract {
       queries[i] = (float) random.nextGaussian();
     }
     try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 9)) {
-      bench.craft(random(seed, codec.bits()), 0, 1, 2);
+      bench.craft(random(seed), 0, 1, 2);
       check("in order, seed " + seed, bench, queries, 1);
       float[] inOrder = bench.run(queries);
-      bench.craft(random(seed, codec.bits()), 7, 2, 4);
+      bench.craft(random(seed), 7, 2, 4);
       assertArrayEquals(inOrder, bench.run(queries), "permuted, seed " + seed);
     }
   }
 
   /** Queries of zeros give the mean of what is visible. */
   @ParameterizedTest
-  @CsvSource({"64, INT2, 128, 1", "64, INT2, 32, 16"})
+  @CsvSource({
+    "64, INT2, 128, 1",
+    "64, INT2, 32, 16",
+    "64, INT2_ADAPTIVE, 128, 1",
+    "128, INT2_ADAPTIVE, 128, 16"
+  })
   void zeroQueriesGiveTheMean(int dim, KvCodec codec, int pageTokens, int rows) {
     try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 2)) {
-      bench.craft(random(5, codec.bits()), 1, 0);
+      bench.craft(random(5), 1, 0);
       check("q = 0", bench, new float[rows * PageBench.QUERY_HEADS * dim], 1);
     }
   }

@@ -1,0 +1,86 @@
+// Byte map of a page of the codec INT2_ADAPTIVE, whose every operation its Javadoc defines; CudaLayout derives
+// the same numbers. Pages have 128 tokens, so that a word set of 8 tiles is 16 rows by all of them.
+//
+// page       K codes | rows of K | K minima | mask | V codes | V scales | V means     each half in whole blocks of 64 bytes
+//   codes    as in layout.cuh, 2 bits. K: 16 rows a word set, in which position = token tile. A row is a digit of a
+//            channel, highest first; there are D * 9 / 8, a multiple of 8, so the last word set may be half of one:
+//            8 rows, registers 0 and 1.
+//            V: tile (group * 8 + token tile) * channel tiles of a group + channel tile of the group
+//   rows     32 bytes for 16 rows, 8 for each t: channels of rows 2t, 2t+1, 2t+8, 2t+9 | what a step of the digit is
+//            worth, the channel's scale times 1, 4 or 16: scales of 8 bits, the upper ones of fp16
+//   minima   32 bytes for 16 channels, 8 for each t: of channels 2t, 2t+1, 2t+8, 2t+9, as fp16
+//   mask     16 bytes: bit t is set where token t lives elsewhere
+//   scales   16 bytes for 16 tokens of a channel group, 4 for each t: of tokens 2t, 2t+1, 2t+8, 2t+9
+//   means    32 bytes for 16 channels, 4 for each g: of channels g, g+8, as fp16
+//
+// A channel of keys without digits has no row, and its minimum is its mean.
+#pragma once
+#include "layout.cuh"
+#include "units.cuh"
+
+namespace sinkq {
+
+// In place of the bits of a code where a template asks for them.
+constexpr int ADAPTIVE = 1;
+
+// 1 / sqrt(n) of a power of two.
+__host__ __device__ constexpr float inverse_root(int n) {
+  double x = 1;
+  for (; n > 1; n /= 4) x /= n == 2 ? 1.41421356237309504880 : 2;
+  return static_cast<float>(x);
+}
+
+// All offsets are from the beginning of a half.
+template <int D>
+struct AdaptiveShape {
+  static constexpr int TOKENS = 128;
+  static constexpr int TOKEN_TILES = TOKENS / TILE;
+  static constexpr int GROUPS = value_groups(D);
+  static constexpr int GROUP = D / GROUPS;
+  static constexpr int GROUP_TILES = GROUP / TILE;
+  static constexpr int ROTATED = GROUP & -GROUP;  // channels that are rotated together
+  static constexpr int ROWS = D * 9 / 8 / 8 * 8;
+  static constexpr int ROW_TILES = ceil_div(ROWS, TILE);
+  static constexpr int ROW_BYTES = TOKENS / 4;
+
+  static constexpr int KEY_ROWS_AT = ROWS * ROW_BYTES;
+  static constexpr int KEY_MINIMA_AT = KEY_ROWS_AT + ROW_TILES * 32;
+  static constexpr int MASK_AT = KEY_MINIMA_AT + D * 2;
+  static constexpr int KEY_HALF = ceil_div(MASK_AT + TOKENS / 8, 64) * 64;
+  static constexpr int VALUE_SCALES_AT = D * ROW_BYTES;
+  static constexpr int VALUE_MEANS_AT = VALUE_SCALES_AT + GROUPS * TOKENS;
+  static constexpr int VALUE_HALF = ceil_div(VALUE_MEANS_AT + D * 2, 64) * 64;
+  static constexpr int PAGE_BYTES = KEY_HALF + VALUE_HALF;
+  static constexpr float NORM = inverse_root(ROTATED);
+};
+
+template <int D, int G>
+struct PageShape<ADAPTIVE, D, G> {
+  using A = AdaptiveShape<D>;
+  static_assert(G == A::TOKENS, "pages of 128 tokens");
+  static constexpr bool QUANTIZED = true;
+  static constexpr int CHANNEL_TILES = D / TILE;
+  static constexpr int TOKEN_TILES = A::TOKEN_TILES;
+  static constexpr int DENSE_HALF = dense_half(D);
+  static constexpr int DENSE_BLOCK = 2 * DENSE_HALF;
+  static constexpr int KEY_HALF = A::KEY_HALF;
+  static constexpr int VALUE_HALF = A::VALUE_HALF;
+  // In whole rows of the banks.
+  static constexpr int KEY_BUFFER = ceil_div(KEY_HALF > DENSE_HALF ? KEY_HALF : DENSE_HALF, 128) * 128;
+  static constexpr int VALUE_BUFFER = ceil_div(VALUE_HALF > DENSE_HALF ? VALUE_HALF : DENSE_HALF, 128) * 128;
+  static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
+  static constexpr int GROUPS = A::GROUPS;
+  static constexpr int PAGE_BYTES = A::PAGE_BYTES;
+};
+
+// Place of one of 16 columns among four neighbours that a lane of number t reads together: 4 t + this.
+__device__ __forceinline__ int lane_order(int column) {
+  return ((column & 7) >> 1) * 4 + (column >> 3) * 2 + (column & 1);
+}
+
+// Bytes 0 and 1 (or 2 and 3) of four 8-bit scales, as a pair of fp16.
+__device__ __forceinline__ uint32_t scale_pair(uint32_t scales, int half) {
+  return __byte_perm(scales, 0, half == 0 ? 0x4140 : 0x4342) << 7;
+}
+
+}  // namespace sinkq

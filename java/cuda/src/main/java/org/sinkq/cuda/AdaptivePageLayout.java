@@ -1,0 +1,134 @@
+package org.sinkq.cuda;
+
+import static org.sinkq.cuda.CudaLayout.TILE;
+import static org.sinkq.cuda.CudaLayout.TILE_BYTES;
+import static org.sinkq.cuda.CudaLayout.ceilDiv;
+
+/**
+ * Byte map of a page of {@link org.sinkq.KvCodec#INT2_ADAPTIVE} in device memory, of one KV head;
+ * the same numbers as {@code cuda-kernels/include/adaptive.cuh}. Pages have 128 tokens.
+ *
+ * <pre>
+ * page       K codes | rows of K | K minima | mask | V codes | V scales | V means     each half in whole blocks of 64 bytes
+ *   codes    8 tiles of 2 bits share the registers of a word set
+ *            K: 16 rows, digits of channels, a set; position = token tile. 8 rows, registers 0 and 1, are
+ *            the last set where the rows are no multiple of 16
+ *            V: tile (group * 8 + token tile) * channel tiles of a group + channel tile of the group
+ *   rows     32 bytes for 16 rows, 8 for each t: channels of four rows | their scales times 1, 4 or 16, 8 bits
+ *   minima   [D] fp16, 8 bytes for each t of a tile
+ *   mask     a bit for each token that lives elsewhere
+ *   scales   [groups][128] bytes, 4 for each t of a tile
+ *   means    [D] fp16, 4 bytes for each g of a tile: channels g and g + 8
+ * </pre>
+ */
+final class AdaptivePageLayout {
+  static final int TOKENS = 128;
+  private static final int BITS = 2;
+  private static final int TOKEN_TILES = TOKENS / TILE;
+  private static final int POSITIONS = 16 / BITS;
+  private static final int ROW_BYTES = TOKENS * BITS / Byte.SIZE;
+  private static final int TILE_ROWS_BYTES = 32;
+  private static final int BLOCK_BYTES = 64;
+  private static final int ROWS_OF_4_LANES = 4;
+
+  /** Rows of the keys' codes. */
+  final int rows;
+
+  final int valueGroup;
+  final int keyHalf;
+  final int valueHalf;
+  private final int keyRowsAt;
+  private final int keyMinimaAt;
+  private final int maskAt;
+  private final int valueScalesAt;
+  private final int valueMeansAt;
+
+  AdaptivePageLayout(int headDim, int rows, int valueGroups) {
+    this.rows = rows;
+    valueGroup = headDim / valueGroups;
+    keyRowsAt = rows * ROW_BYTES;
+    keyMinimaAt = keyRowsAt + ceilDiv(rows, TILE) * TILE_ROWS_BYTES;
+    maskAt = keyMinimaAt + headDim * Short.BYTES;
+    keyHalf = ceilDiv(maskAt + TOKENS / Byte.SIZE, BLOCK_BYTES) * BLOCK_BYTES;
+    valueScalesAt = keyHalf + headDim * ROW_BYTES;
+    valueMeansAt = valueScalesAt + valueGroups * TOKENS;
+    valueHalf = ceilDiv(valueMeansAt - keyHalf + headDim * Short.BYTES, BLOCK_BYTES) * BLOCK_BYTES;
+  }
+
+  /** Place of one of 16 columns among those of four lanes, each of which has four neighbours. */
+  private static int laneOrder(int column) {
+    return ((column & 7) >> 1) * 4 + (column >> 3) * 2 + (column & 1);
+  }
+
+  /** Byte offset of the channel of a row of the keys. */
+  int rowChannelOffset(int row) {
+    int order = laneOrder(row % TILE);
+    return keyRowsAt
+        + row / TILE * TILE_ROWS_BYTES
+        + order / ROWS_OF_4_LANES * 2 * ROWS_OF_4_LANES
+        + order % ROWS_OF_4_LANES;
+  }
+
+  /** Byte offset of what a step of a row's digit is worth, as 8 bits. */
+  int rowScaleOffset(int row) {
+    return rowChannelOffset(row) + ROWS_OF_4_LANES;
+  }
+
+  /** Byte offset of a key channel's minimum. */
+  int keyMinimumOffset(int channel) {
+    return keyMinimaAt + (channel / TILE * TILE + laneOrder(channel % TILE)) * Short.BYTES;
+  }
+
+  /** Byte offset of the eight tokens' mask that a token is in, at bit token % 8. */
+  int maskOffset(int token) {
+    return maskAt + token / Byte.SIZE;
+  }
+
+  /** Byte offset of the half that holds a digit of a key, at {@link #digitShift}. */
+  int digitOffset(int token, int row) {
+    int set = row / TILE;
+    if (set * TILE + TILE <= rows) {
+      return set * TILE_BYTES + CudaLayout.tileOffset(token % TILE, row % TILE);
+    }
+    int lane = (token & 7) * 4 + ((row & 7) >> 1);
+    return set * TILE_BYTES + lane * 8 + (token >> 3 & 1) * 4 + (row & 1) * 2;
+  }
+
+  /** Bit of that half at which the digit begins. */
+  static int digitShift(int token) {
+    return BITS * (token / TILE);
+  }
+
+  private int valueTile(int token, int channel) {
+    return (channel / valueGroup * TOKEN_TILES + token / TILE) * (valueGroup / TILE)
+        + channel % valueGroup / TILE;
+  }
+
+  /** Byte offset of the half that holds a value's code. */
+  int valueCodeOffset(int token, int channel) {
+    return keyHalf
+        + valueTile(token, channel) / POSITIONS * TILE_BYTES
+        + CudaLayout.tileOffset(channel % TILE, token % TILE);
+  }
+
+  /** Bit of that half at which the code begins. */
+  int valueCodeShift(int token, int channel) {
+    return BITS * (valueTile(token, channel) % POSITIONS);
+  }
+
+  /** Byte offset of a value's scale, 8 bits. */
+  int valueScaleOffset(int token, int group) {
+    return valueScalesAt + group * TOKENS + token / TILE * TILE + laneOrder(token % TILE);
+  }
+
+  /** Byte offset of the mean of a rotated channel of the values. */
+  int valueMeanOffset(int channel) {
+    int lane = channel / TILE * 8 + channel % 8;
+    return valueMeansAt + (lane * 2 + channel % TILE / 8) * Short.BYTES;
+  }
+
+  /** What the 8 bits of a scale mean: the upper bits of an fp16 number. */
+  static float scale(byte bits) {
+    return Float.float16ToFloat((short) ((bits & 0xFF) << 7));
+  }
+}
