@@ -69,7 +69,7 @@ final class LogPlot {
     emit(out, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>", WIDTH, HEIGHT);
     text(out, LEFT, TOP - 16, "start", title);
     text(out, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 12, "middle", xName);
-    text(out, 8, TOP - 2, "start", yName);
+    upright(out, 14, (TOP + HEIGHT - BOTTOM) / 2.0, yName);
     for (double tick = xs[0]; tick <= xs[1]; tick++) {
       double x = place(tick, xs, LEFT, WIDTH - RIGHT);
       line(out, x, TOP, x, HEIGHT - BOTTOM, "#dddddd");
@@ -133,7 +133,21 @@ final class LogPlot {
         x,
         y,
         anchor,
-        content.replace("&", "&amp;").replace("<", "&lt;"));
+        escaped(content));
+  }
+
+  /** Reads from bottom to top. */
+  private static void upright(StringBuilder out, double x, double y, String content) {
+    emit(
+        out,
+        "<text transform=\"translate(%.1f %.1f) rotate(-90)\" text-anchor=\"middle\">%s</text>",
+        x,
+        y,
+        escaped(content));
+  }
+
+  private static String escaped(String content) {
+    return content.replace("&", "&amp;").replace("<", "&lt;");
   }
 
   private static void emit(StringBuilder out, String format, Object... values) {
