@@ -298,17 +298,6 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     }
   }
 
-  __device__ __forceinline__ void dense_logits(float (&x)[OWN][2]) const {
-    float s[4] = {};
-#pragma unroll
-    for (int c = 0; c < C; c++) times_query(s, reinterpret_cast<const uint4*>(keys)[c * 32 + lane], c);
-#pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      x[w][0] = of(s, w, 0) * factor[w];
-      x[w][1] = of(s, w, 1) * factor[w];
-    }
-  }
-
   __device__ void run() {
     int unit = this->next(item.first_unit + warp);
     int page = this->page_of(unit);
@@ -347,18 +336,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     while (unit < item.end_unit) {
       int following = this->next(unit + WARPS);
       this->template wait<1>();
-      float x[OWN][2];
-      dense_logits(x);
-      this->cap_all(x);
-      this->hide_in_dense(unit, x);
-      __syncwarp();
-      at = this->address(following, 0);
-      this->fetch_keys(following, at);
-      float alpha[OWN];
-#pragma unroll
-      for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
-      this->template wait<1>();
-      this->dense_values(x, alpha);
+      at = this->dense_unit(*this, unit, following, 0);
       __syncwarp();
       this->fetch_values(following, at);
       unit = following;

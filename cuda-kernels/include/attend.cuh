@@ -50,7 +50,6 @@ struct Attention : Products<BITS, D, G, WIDE> {
       int following = this->next(unit + WARPS);
       page = this->page_of(following);
       this->template wait<1>();
-      float alpha[OWN];
       if (this->is_page(unit)) {
         if constexpr (S::QUANTIZED) {
           float x[OWN][2 * S::TOKEN_TILES];
@@ -66,28 +65,38 @@ struct Attention : Products<BITS, D, G, WIDE> {
           __syncwarp();
           at = this->address(following, page);
           this->fetch_keys(following, at);
+          float alpha[OWN];
 #pragma unroll
           for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
           if (!partial) this->template wait<1>();
           this->page_values(x, alpha);
         }
       } else {
-        float x[OWN][2];
-        this->dense_logits(x);
-        this->cap_all(x);
-        this->hide_in_dense(unit, x);
-        __syncwarp();
-        at = this->address(following, page);
-        this->fetch_keys(following, at);
-#pragma unroll
-        for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
-        this->template wait<1>();
-        this->dense_values(x, alpha);
+        at = dense_unit(*this, unit, following, page);
       }
       __syncwarp();
       this->fetch_values(following, at);
       unit = following;
     }
+  }
+
+  // Takes in a dense unit and asks for the keys of the following one; returns where that is. `self` is this
+  // object, as for dense_logits.
+  template <class Self>
+  __device__ __forceinline__ const uint8_t* dense_unit(const Self& self, int unit, int following, int page) {
+    float x[OWN][2];
+    this->dense_logits(self, x);
+    this->cap_all(x);
+    this->hide_in_dense(unit, x);
+    __syncwarp();
+    const uint8_t* at = this->address(following, page);
+    this->fetch_keys(following, at);
+    float alpha[OWN];
+#pragma unroll
+    for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
+    this->template wait<1>();
+    this->dense_values(x, alpha);
+    return at;
   }
 
   // Leaves this warp's columns in shared memory.

@@ -219,11 +219,13 @@ struct Products : Columns<BITS, D, G, WIDE> {
     }
   }
 
-  __device__ __forceinline__ void dense_logits(float (&x)[OWN][2]) const {
+  // Logits of 16 tokens; `self` is this object, whose type says where the queries are.
+  template <class Self>
+  __device__ __forceinline__ void dense_logits(const Self& self, float (&x)[OWN][2]) const {
     const uint4* words = reinterpret_cast<const uint4*>(keys);
     float s[4] = {};
 #pragma unroll
-    for (int c = 0; c < C; c++) times_query(s, words[c * 32 + lane], c);
+    for (int c = 0; c < C; c++) self.times_query(s, words[c * 32 + lane], c);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       x[w][0] = of(s, w, 0) * factor[w];

@@ -48,9 +48,4 @@ final class Lengths {
     Arrays.setAll(sample, i -> (int) ((2L * i + 1) * sequences / (2L * count)));
     return sample;
   }
-
-  /** Mean of tokens. */
-  static double mean(int[] lengths) {
-    return Arrays.stream(lengths).average().orElse(0);
-  }
 }
