@@ -2,6 +2,7 @@ package org.sinkq.llm.generate;
 
 import java.util.SplittableRandom;
 import org.sinkq.llm.Logits;
+import org.sinkq.llm.tensor.Kernels;
 
 /**
  * Chooses tokens from logits. The same seed and logits give the same tokens on every machine; of
@@ -10,11 +11,12 @@ import org.sinkq.llm.Logits;
 public final class Sampler {
   private final SamplingOptions options;
   private final SplittableRandom random;
+  private final Kernels kernels = Kernels.best();
 
-  // [vocabulary], kept between calls: possible ids, and those that are kept with their weights.
+  // [vocabulary], kept between calls: probabilities over that of the most probable token, and ids.
+  private float[] weights = new float[0];
   private int[] candidates = new int[0];
-  private int[] kept = new int[0];
-  private double[] weights = new double[0];
+  private int[] likely = new int[0];
 
   /** Starts from the seed of the options. */
   public Sampler(SamplingOptions options) {
@@ -25,7 +27,8 @@ public final class Sampler {
   /**
    * The next token.
    *
-   * @param logits [vocabulary], not empty; negative infinity rules a token out
+   * @param logits [vocabulary], not empty; negative infinity rules a token out, and so does a
+   *     probability below {@code exp(-87)} of the most probable token's
    * @throws org.sinkq.InvalidArgumentException if a logit is NaN or positive infinity, or every
    *     token is ruled out
    */
@@ -36,16 +39,26 @@ public final class Sampler {
 
   private int draw(float[] logits, float max) {
     if (candidates.length < logits.length) {
+      weights = new float[logits.length];
       candidates = new int[logits.length];
-      kept = new int[logits.length];
-      weights = new double[logits.length];
+      likely = new int[logits.length];
     }
-    int possible = collect(logits, max);
+    weigh(logits, max);
+    int count = collect(logits, max);
     if (options.topK() > 0) {
-      return pick(nucleus(keepTop(logits, max, possible)));
+      count = keepTop(logits, count);
     }
-    return pick(
-        options.topP() < 1 ? keepNucleus(logits, max, possible) : keepAll(logits, max, possible));
+    if (options.topP() < 1) {
+      count = keepNucleus(logits, count);
+    }
+    return pick(count);
+  }
+
+  private void weigh(float[] logits, float max) {
+    for (int id = 0; id < logits.length; id++) {
+      weights[id] = (float) (((double) logits[id] - max) / options.temperature());
+    }
+    kernels.exp(weights, 0, logits.length);
   }
 
   /** Candidates that minP leaves, in the order of their ids. */
@@ -54,71 +67,60 @@ public final class Sampler {
     double floor = max + options.temperature() * StrictMath.log(options.minP());
     int count = 0;
     for (int id = 0; id < logits.length; id++) {
-      if (logits[id] >= floor && logits[id] > Float.NEGATIVE_INFINITY) {
+      if (weights[id] > 0 && logits[id] >= floor) {
         candidates[count++] = id;
       }
     }
     return count;
   }
 
-  /** Probability of a token over that of the most probable one. */
-  private double weight(float logit, float max) {
-    return StrictMath.exp(((double) logit - max) / options.temperature());
-  }
-
-  private void keep(int at, int id, float[] logits, float max) {
-    kept[at] = id;
-    weights[at] = weight(logits[id], max);
-  }
-
-  private int keepAll(float[] logits, float max, int possible) {
-    for (int i = 0; i < possible; i++) {
-      keep(i, candidates[i], logits, max);
+  private int keepTop(float[] logits, int count) {
+    int most = Math.min(options.topK(), count);
+    TopHeap heap = new TopHeap(logits, likely, likely(count, most, 0));
+    for (int i = 0; i < most; i++) {
+      candidates[i] = heap.take();
     }
-    return possible;
+    return most;
   }
 
-  private int keepTop(float[] logits, float max, int possible) {
-    TopHeap heap = new TopHeap(logits, candidates, possible);
-    int count = Math.min(options.topK(), possible);
-    for (int i = 0; i < count; i++) {
-      keep(i, heap.take(), logits, max);
-    }
-    return count;
-  }
-
-  /** How many of the kept tokens, which are in order, have the probability topP together. */
-  private int nucleus(int count) {
+  private int keepNucleus(float[] logits, int count) {
     double target = options.topP() * mass(count);
-    double sum = 0;
-    int n = 0;
-    while (n < count && sum < target) {
-      sum += weights[n++];
-    }
-    return n;
-  }
-
-  /** As {@link #nucleus} of all candidates, taking only those off the heap that it needs. */
-  private int keepNucleus(float[] logits, float max, int possible) {
-    double mass = 0;
-    for (int i = 0; i < possible; i++) {
-      mass += weight(logits[candidates[i]], max);
-    }
-    double target = options.topP() * mass;
-    TopHeap heap = new TopHeap(logits, candidates, possible);
+    TopHeap heap = new TopHeap(logits, likely, likely(count, 1, target));
     double sum = 0;
     int n = 0;
     while (!heap.isEmpty() && sum < target) {
-      keep(n, heap.take(), logits, max);
-      sum += weights[n++];
+      candidates[n] = heap.take();
+      sum += weights[candidates[n++]];
     }
     return n;
+  }
+
+  /**
+   * Lists the most probable candidates, in the order of their ids: at least so many, of so much
+   * weight together, but not many more, since putting a whole vocabulary in order takes longer than
+   * looking through it a few times.
+   */
+  private int likely(int count, int least, double mass) {
+    for (float floor = 1 / 16f; ; floor /= 16) {
+      int n = 0;
+      double sum = 0;
+      for (int i = 0; i < count; i++) {
+        int id = candidates[i];
+        if (weights[id] >= floor) {
+          likely[n++] = id;
+          sum += weights[id];
+        }
+      }
+      if (n == count || (n >= least && sum >= mass)) {
+        return n;
+      }
+    }
   }
 
   private double mass(int count) {
     double mass = 0;
     for (int i = 0; i < count; i++) {
-      mass += weights[i];
+      mass += weights[candidates[i]];
     }
     return mass;
   }
@@ -126,9 +128,9 @@ public final class Sampler {
   private int pick(int count) {
     double left = random.nextDouble() * mass(count);
     int i = 0;
-    while (i < count - 1 && left >= weights[i]) {
-      left -= weights[i++];
+    while (i < count - 1 && left >= weights[candidates[i]]) {
+      left -= weights[candidates[i++]];
     }
-    return kept[i];
+    return candidates[i];
   }
 }

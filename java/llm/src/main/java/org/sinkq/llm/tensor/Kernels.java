@@ -82,6 +82,9 @@ public interface Kernels {
   /** {@code gate[i] = gelu(gate[i]) * up[i]}, GELU in its approximation by tanh. */
   void geluMultiply(float[] gate, float[] up, int at, int n);
 
+  /** {@code x[i] = exp(x[i])}, 0 below -87; x[i] at most 87 and no NaN. */
+  void exp(float[] x, int at, int n);
+
   /** {@code x[i] += y[i]}. */
   void add(float[] x, float[] y, int at, int n);
 }

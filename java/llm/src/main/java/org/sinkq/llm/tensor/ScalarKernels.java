@@ -85,14 +85,21 @@ final class ScalarKernels implements Kernels {
   @Override
   public void siluMultiply(float[] gate, float[] up, int at, int n) {
     for (int i = at; i < at + n; i++) {
-      gate[i] = Silu.silu(gate[i]) * up[i];
+      gate[i] = Exp.silu(gate[i]) * up[i];
     }
   }
 
   @Override
   public void geluMultiply(float[] gate, float[] up, int at, int n) {
     for (int i = at; i < at + n; i++) {
-      gate[i] = Silu.gelu(gate[i]) * up[i];
+      gate[i] = Exp.gelu(gate[i]) * up[i];
+    }
+  }
+
+  @Override
+  public void exp(float[] x, int at, int n) {
+    for (int i = at; i < at + n; i++) {
+      x[i] = Exp.exp(x[i]);
     }
   }
 

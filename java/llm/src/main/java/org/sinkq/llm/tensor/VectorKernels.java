@@ -206,47 +206,59 @@ final class VectorKernels implements Kernels {
       gated(x, x.neg()).mul(FloatVector.fromArray(F, up, i)).intoArray(gate, i);
     }
     for (; i < at + n; i++) {
-      gate[i] = Silu.silu(gate[i]) * up[i];
+      gate[i] = Exp.silu(gate[i]) * up[i];
     }
   }
 
   @Override
   public void geluMultiply(float[] gate, float[] up, int at, int n) {
-    FloatVector linear = FloatVector.broadcast(F, Silu.GELU_LINEAR);
+    FloatVector linear = FloatVector.broadcast(F, Exp.GELU_LINEAR);
     int i = at;
     for (; i + L <= at + n; i += L) {
       FloatVector x = FloatVector.fromArray(F, gate, i);
-      FloatVector factor = x.mul(x).fma(FloatVector.broadcast(F, Silu.GELU_CUBIC), linear);
+      FloatVector factor = x.mul(x).fma(FloatVector.broadcast(F, Exp.GELU_CUBIC), linear);
       gated(x, x.neg().mul(factor)).mul(FloatVector.fromArray(F, up, i)).intoArray(gate, i);
     }
     for (; i < at + n; i++) {
-      gate[i] = Silu.gelu(gate[i]) * up[i];
+      gate[i] = Exp.gelu(gate[i]) * up[i];
     }
   }
 
-  /** {@code x / (1 + exp(y))}, as {@link Silu} has it, lane by lane. */
+  @Override
+  public void exp(float[] x, int at, int n) {
+    int i = at;
+    for (; i + L <= at + n; i += L) {
+      exp(FloatVector.fromArray(F, x, i)).intoArray(x, i);
+    }
+    for (; i < at + n; i++) {
+      x[i] = Exp.exp(x[i]);
+    }
+  }
+
+  /** {@code x / (1 + exp(exponent))}. */
   private static FloatVector gated(FloatVector x, FloatVector exponent) {
-    FloatVector y = exponent;
-    FloatVector highest = FloatVector.broadcast(F, Silu.LIMIT);
-    FloatVector lowest = FloatVector.broadcast(F, -Silu.LIMIT);
-    y = y.blend(highest, y.compare(GT, highest));
-    VectorMask<Float> tooLow = y.compare(LT, lowest);
-    y = y.blend(lowest, tooLow);
+    return x.div(exp(exponent).add(1f));
+  }
+
+  /** As {@link Exp} has it, lane by lane. */
+  private static FloatVector exp(FloatVector exponent) {
+    FloatVector highest = FloatVector.broadcast(F, Exp.LIMIT);
+    FloatVector y = exponent.blend(highest, exponent.compare(GT, highest));
+    VectorMask<Float> tooLow = y.compare(LT, -Exp.LIMIT);
     FloatVector t =
-        y.fma(FloatVector.broadcast(F, Silu.LOG2_E), FloatVector.broadcast(F, Silu.ROUND));
-    FloatVector n = t.sub(Silu.ROUND);
-    FloatVector r = n.fma(FloatVector.broadcast(F, -Silu.LN2_HIGH), y);
-    r = n.fma(FloatVector.broadcast(F, -Silu.LN2_LOW), r);
-    FloatVector p = r.fma(FloatVector.broadcast(F, Silu.C7), FloatVector.broadcast(F, Silu.C6));
-    p = r.fma(p, FloatVector.broadcast(F, Silu.C5));
-    p = r.fma(p, FloatVector.broadcast(F, Silu.C4));
-    p = r.fma(p, FloatVector.broadcast(F, Silu.C3));
-    p = r.fma(p, FloatVector.broadcast(F, Silu.C2));
+        y.fma(FloatVector.broadcast(F, Exp.LOG2_E), FloatVector.broadcast(F, Exp.ROUND));
+    FloatVector n = t.sub(Exp.ROUND);
+    FloatVector r = n.fma(FloatVector.broadcast(F, -Exp.LN2_HIGH), y);
+    r = n.fma(FloatVector.broadcast(F, -Exp.LN2_LOW), r);
+    FloatVector p = r.fma(FloatVector.broadcast(F, Exp.C7), FloatVector.broadcast(F, Exp.C6));
+    p = r.fma(p, FloatVector.broadcast(F, Exp.C5));
+    p = r.fma(p, FloatVector.broadcast(F, Exp.C4));
+    p = r.fma(p, FloatVector.broadcast(F, Exp.C3));
+    p = r.fma(p, FloatVector.broadcast(F, Exp.C2));
     p = r.fma(p, FloatVector.broadcast(F, 1f));
     p = r.fma(p, FloatVector.broadcast(F, 1f));
-    IntVector bits = t.reinterpretAsInts().lanewise(LSHL, Silu.MANTISSA_BITS).add(Silu.ONE);
-    FloatVector power = bits.reinterpretAsFloats();
-    return x.div(p.fma(power, FloatVector.broadcast(F, 1f)));
+    IntVector bits = t.reinterpretAsInts().lanewise(LSHL, Exp.MANTISSA_BITS).add(Exp.ONE);
+    return p.mul(bits.reinterpretAsFloats()).blend(0f, tooLow);
   }
 
   @Override

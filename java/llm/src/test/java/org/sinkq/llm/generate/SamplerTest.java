@@ -192,6 +192,23 @@ class SamplerTest {
     }
   }
 
+  /** Of many tokens only likely ones are put in order, which must not show. */
+  @Test
+  void agreesWithAFullSortOfAVocabulary() {
+    SplittableRandom random = new SplittableRandom(11);
+    float[] logits = new float[20_000];
+    for (int i = 0; i < logits.length; i++) {
+      logits[i] = (float) (3 * random.nextGaussian());
+    }
+    for (long seed = 0; seed < 60; seed++) {
+      int topK = seed % 2 == 0 ? 0 : random.nextInt(2 * logits.length);
+      double topP = seed % 3 == 0 ? 1 : random.nextDouble(0.01, 0.9999);
+      double temperature = random.nextDouble(0.1, 3);
+      SamplingOptions options = new SamplingOptions(temperature, topK, topP, 0, seed);
+      assertEquals(sorted(options, logits), new Sampler(options).sample(logits), "seed=" + seed);
+    }
+  }
+
   private static int sorted(SamplingOptions options, float[] logits) {
     double[] p = weights(logits, options.temperature());
     double max = Arrays.stream(p).max().getAsDouble();

@@ -190,6 +190,10 @@ class ProductsTest {
       new ScalarKernels().add(scalar, x, 0, n);
       Kernels.best().add(best, x, 0, n);
       assertArrayEquals(scalar, best, "sum of " + n);
+      scalar[n / 2] = best[n / 2] = -100;
+      new ScalarKernels().exp(scalar, 3, n - 3);
+      Kernels.best().exp(best, 3, n - 3);
+      assertArrayEquals(scalar, best, "exp of " + n);
     }
   }
 }

@@ -1,14 +1,15 @@
 package org.sinkq.llm.tensor;
 
 /**
- * {@code x / (1 + exp(-y))} in binary32, the same bits in scalar and vector code: SiLU with y = x,
- * and the usual approximation of GELU with y = 2 sqrt(2 / pi) (x + 0.044715 x^3).
+ * {@code exp(y)} and {@code x / (1 + exp(-y))} in binary32, the same bits in scalar and vector
+ * code: SiLU with y = x, and the usual approximation of GELU with y = 2 sqrt(2 / pi) (x + 0.044715
+ * x^3).
  *
  * <p>{@code exp(y) = 2^n * exp(r)} with n = round(y / ln 2) and |r| <= ln 2 / 2, exp(r) as its
- * Taylor polynomial of degree 7, whose remainder there is below 2^-27. y is held between -{@link
- * #LIMIT} and {@link #LIMIT}, beyond which the result is x or all but 0.
+ * Taylor polynomial of degree 7, whose remainder there is below 2^-27. Below -{@link #LIMIT} it is
+ * 0, above {@link #LIMIT} what it is there.
  */
-final class Silu {
+final class Exp {
   static final float LIMIT = 87f;
   static final float LOG2_E = 1.442695f;
 
@@ -40,7 +41,7 @@ final class Silu {
 
   static final int MANTISSA_BITS = 23;
 
-  private Silu() {}
+  private Exp() {}
 
   static float silu(float x) {
     return gated(x, -x);
@@ -52,7 +53,14 @@ final class Silu {
 
   /** {@code x / (1 + exp(exponent))}. */
   private static float gated(float x, float exponent) {
-    float y = Math.min(Math.max(exponent, -LIMIT), LIMIT);
+    return x / (1 + exp(exponent));
+  }
+
+  static float exp(float exponent) {
+    if (exponent < -LIMIT) {
+      return 0;
+    }
+    float y = Math.min(exponent, LIMIT);
     float t = Math.fma(y, LOG2_E, ROUND);
     float n = t - ROUND;
     float r = Math.fma(n, -LN2_LOW, Math.fma(n, -LN2_HIGH, y));
@@ -64,6 +72,6 @@ final class Silu {
     p = Math.fma(r, p, 1f);
     p = Math.fma(r, p, 1f);
     float power = Float.intBitsToFloat((Float.floatToRawIntBits(t) << MANTISSA_BITS) + ONE);
-    return x / Math.fma(p, power, 1f);
+    return p * power;
   }
 }
