@@ -6,7 +6,7 @@
 // Which channel a row of the keys belongs to changes from page to page, so the columns' queries are in shared
 // memory, and a lane picks its rows' elements. Scales have 4 significant bits: a query, and a weight, is a part of 7
 // bits, whose product with a scale is exact, and the rest. With 4 columns the rest is in the odd one of a pair,
-// with 8 queries have a second product and weights are one fp16 number.
+// with 8 queries have a second product, and weights and their products are one fp16 number.
 //
 // What pages add to the result is rotated; units of a warp are its pages first, so it turns its sums back
 // once, behind the last of them.
@@ -213,21 +213,15 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     for (int i = 0; i < T; i++) {
       weights[i][0] = operand(x, 2 * i);
       weights[i][1] = operand(x, 2 * i + 1);
-      // Rows 0 to 7: weighted scales of a group; rows 8 to 15: sum of the weights.
+      // Rows 0 to 7: weighted scales of a group, where those products are exact; rows 8 to 15: sum of the weights.
 #pragma unroll
-      for (int group = 0; group < A::GROUPS; group++) {
-        uint32_t s = scales[(group * T + i) * 4 + t];
+      for (int group = 0; group < (WIDE ? 1 : A::GROUPS); group++) {
+        uint32_t s = WIDE ? 0 : scales[(group * T + i) * 4 + t];
         mma(sums[group], scale_pair(s, 0), ONES, scale_pair(s, 1), ONES, weights[i][0], weights[i][1]);
       }
     }
 #pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      sum[w] = fmaf(sum[w], alpha[w], of(sums[0], w, 1));
-#pragma unroll
-      for (int group = 0; group < A::GROUPS; group++) {
-        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], -1.5f * of(sums[group], w, 0));
-      }
-    }
+    for (int w = 0; w < OWN; w++) sum[w] = fmaf(sum[w], alpha[w], of(sums[0], w, 1));
 #pragma unroll
     for (int group = 0; group < A::GROUPS; group++) {
       float o[A::GROUP_TILES][4] = {};
@@ -236,6 +230,9 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
       for (int i = 0; i < T; i++) {
         uint32_t s = scales[(group * T + i) * 4 + t];
         uint32_t b[2] = {mul2(weights[i][0], scale_pair(s, 0)), mul2(weights[i][1], scale_pair(s, 1))};
+        // With 8 columns products are rounded, and what is taken off must be the same ones: the difference, times
+        // the mean code, is the same in all rotated channels, and they are turned back into a single one.
+        if (WIDE) mma(sums[group], ONES, 0, ONES, 0, b[0], b[1]);
 #pragma unroll
         for (int k = 0; k < A::GROUP_TILES; k++) {
           int j = (group * T + i) * A::GROUP_TILES + k;
@@ -243,6 +240,10 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
           mma(o[k], code(word.x, j % 8, k), code(word.y, j % 8, k), code(word.z, j % 8, k), code(word.w, j % 8, k), b[0],
               b[1]);
         }
+      }
+#pragma unroll
+      for (int w = 0; w < OWN; w++) {
+        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], -1.5f * of(sums[group], w, 0));
       }
 #pragma unroll
       for (int k = 0; k < A::GROUP_TILES; k++) {

@@ -122,6 +122,19 @@ public abstract class AttentionContract {
     }
   }
 
+  /** Tokens that repeat have equal weights, whose roundings add up instead of cancelling. */
+  @ParameterizedTest
+  @MethodSource("codecs")
+  void repeatedTokens(KvCodec codec) {
+    try (Lockstep lockstep = open(SHAPE, codec, Data.of(20, Data.Style.TIES))) {
+      Lockstep.Pair pair = lockstep.open();
+      lockstep.step(pair, 140);
+      for (int rows : new int[] {8, 1, 5}) {
+        lockstep.step(pair, rows);
+      }
+    }
+  }
+
   /** One decode step for each number of rows: every width of a query tile. */
   @Test
   void everyNumberOfRows() {
