@@ -98,8 +98,9 @@ final class CraftedAdaptivePage extends CraftedPage {
     for (int d = 0; d < value.length; d++) {
       for (int i = 0; i < block; i++) {
         int sign = Integer.bitCount(d % block & i) % 2 == 0 ? 1 : -1;
-        value[d] += sign * rotated[d / block * block + i] / Math.sqrt(block);
+        value[d] += sign * rotated[d / block * block + i];
       }
+      value[d] /= Math.sqrt(block);
     }
     return value;
   }

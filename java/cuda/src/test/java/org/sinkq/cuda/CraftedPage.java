@@ -84,8 +84,13 @@ class CraftedPage {
     page.set(JAVA_SHORT, at, (short) (page.get(JAVA_SHORT, at) | bits));
   }
 
-  final double key(int token, int channel) {
-    return (double) keyCodes[token][channel] * keyScale[channel] + keyMin[channel];
+  /** Keys [D] of a token. */
+  final double[] key(int token) {
+    double[] key = new double[layout.headDim];
+    for (int d = 0; d < key.length; d++) {
+      key[d] = (double) keyCodes[token][d] * keyScale[d] + keyMin[d];
+    }
+    return key;
   }
 
   /** Values [D] of a token. */

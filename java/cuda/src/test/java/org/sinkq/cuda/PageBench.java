@@ -39,6 +39,8 @@ final class PageBench implements AutoCloseable {
   private CraftedPage[][] pages;
 
   /** [KV head][page][token][D] */
+  private double[][][][] keys;
+
   private double[][][][] values;
 
   PageBench(CudaDevice device, int dim, KvCodec codec, int pageTokens, int capacity) {
@@ -70,12 +72,14 @@ final class PageBench implements AutoCloseable {
     // fp16 NaN wherever a parameter may be read.
     pinned.fill((byte) 0xFF);
     pages = new CraftedPage[ids.length][KV_HEADS];
+    keys = new double[KV_HEADS][ids.length][layout.pageTokens][];
     values = new double[KV_HEADS][ids.length][layout.pageTokens][];
     for (int i = 0; i < ids.length; i++) {
       for (int h = 0; h < KV_HEADS; h++) {
         pages[i][h] = CraftedPage.of(layout);
         crafter.craft(pages[i][h], i, h);
         pages[i][h].write(pinned, ((long) ids[i] * KV_HEADS + h) * record);
+        Arrays.setAll(keys[h][i], pages[i][h]::key);
         Arrays.setAll(values[h][i], pages[i][h]::value);
       }
     }
@@ -130,14 +134,16 @@ final class PageBench implements AutoCloseable {
         if (page.masked[t]) {
           continue;
         }
+        double[] key = keys[head][i][t];
+        double[] value = values[head][i][t];
         double logit = 0;
         for (int d = 0; d < dim; d++) {
-          logit += queries[at + d] * page.key(t, d);
+          logit += queries[at + d] * key[d];
         }
         double weight = Math.exp(logit * geometry.shape().softmaxScale());
         total += weight;
         for (int d = 0; d < dim; d++) {
-          out[at + d] += weight * values[head][i][t][d];
+          out[at + d] += weight * value[d];
         }
       }
     }

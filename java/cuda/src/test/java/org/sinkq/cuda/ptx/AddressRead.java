@@ -32,6 +32,21 @@ record AddressRead(boolean wide, int base, long offset) {
     };
   }
 
+  /** Reads all lanes. */
+  long[] all(Warp w) {
+    long[] into = w.addresses;
+    if (wide) {
+      for (int l = 0; l < Lanes.WARP; l++) {
+        into[l] = w.d[base + l] + offset;
+      }
+    } else {
+      for (int l = 0; l < Lanes.WARP; l++) {
+        into[l] = (w.r[base + l] & 0xffffffffL) + offset;
+      }
+    }
+    return into;
+  }
+
   long of(Warp w, int lane) {
     return (wide ? w.d[base + lane] : w.r[base + lane] & 0xffffffffL) + offset;
   }

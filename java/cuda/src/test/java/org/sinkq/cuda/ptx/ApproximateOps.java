@@ -8,14 +8,22 @@ import static java.lang.Float.intBitsToFloat;
  * error that PTX documents for each.
  */
 final class ApproximateOps {
-  private static final double[] EXP2 = new double[11];
+  private static final double[] EXP2_SERIES = new double[11];
 
   static {
-    EXP2[0] = 1;
-    for (int k = 1; k < EXP2.length; k++) {
-      EXP2[k] = EXP2[k - 1] * Math.log(2) / k;
+    EXP2_SERIES[0] = 1;
+    for (int k = 1; k < EXP2_SERIES.length; k++) {
+      EXP2_SERIES[k] = EXP2_SERIES[k - 1] * Math.log(2) / k;
     }
   }
+
+  /** The one that softmax lives on. */
+  private static final Lanes.Ints EXP2_LANES =
+      (r, a, b, c, out, o) -> {
+        for (int l = 0; l < Lanes.WARP; l++) {
+          out[o + l] = floatToRawIntBits((float) exp2(intBitsToFloat(r[a + l])));
+        }
+      };
 
   private ApproximateOps() {}
 
@@ -45,12 +53,15 @@ final class ApproximateOps {
           in.ints(
               i,
               PtxType.F32,
-              FloatOps.modified(
-                  Lanes.each((a, b, c) -> floatToRawIntBits((float) f.of(intBitsToFloat(a)))), i));
+              FloatOps.modified(i.root().equals("ex2") ? EXP2_LANES : singles(f), i));
       case F16, F16X2 -> halves(in, i, Half.FP16, f);
       case BF16, BF16X2 -> halves(in, i, Half.BF16, f);
       default -> null;
     };
+  }
+
+  private static Lanes.Ints singles(Function f) {
+    return Lanes.each((a, b, c) -> floatToRawIntBits((float) f.of(intBitsToFloat(a))));
   }
 
   private static Op.Action halves(Decoder in, Insn i, Half format, Function f) {
@@ -72,9 +83,9 @@ final class ApproximateOps {
     }
     double whole = Math.rint(x);
     double part = x - whole;
-    double sum = EXP2[10];
+    double sum = EXP2_SERIES[10];
     for (int k = 9; k >= 0; k--) {
-      sum = sum * part + EXP2[k];
+      sum = sum * part + EXP2_SERIES[k];
     }
     return sum * Double.longBitsToDouble(((long) whole + 1023) << 52);
   }

@@ -14,7 +14,6 @@ final class Clocks {
   private final int[][] clock;
   private final Map<Integer, int[]> words = new HashMap<>();
   private final int[] counter;
-  private int start;
 
   /**
    * Creates clocks.
@@ -32,7 +31,7 @@ final class Clocks {
 
   /** Begins a new block. */
   void reset() {
-    start = ++counter[0];
+    int start = ++counter[0];
     words.clear();
     for (int[] row : clock) {
       Arrays.fill(row, start);
@@ -52,9 +51,12 @@ final class Clocks {
     return ++counter[0];
   }
 
-  /** Whether what {@code by} did at a stamp is ordered before what {@code actor} does now. */
-  boolean ordered(int actor, int by, int stamp) {
-    return stamp <= clock[actor][by] || stamp <= start;
+  /**
+   * The latest stamp of each actor that one is ordered behind, itself included: what another did
+   * later may run at the same time.
+   */
+  int[] seen(int actor) {
+    return clock[actor];
   }
 
   /** An empty clock, for a barrier. */

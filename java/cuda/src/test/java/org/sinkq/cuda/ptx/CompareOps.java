@@ -82,155 +82,144 @@ final class CompareOps {
     };
   }
 
+  // What a comparison may find, a bit each; an operation is the set of those that make it true.
+  private static final int LESS = 1;
+  private static final int EQUAL = 2;
+  private static final int GREATER = 4;
+  private static final int UNORDERED = 8;
+
+  /** The set of an operation; on floating-point values those that end in u are true for NaNs. */
+  private static int truths(String op, boolean real) {
+    return switch (op) {
+      case "eq" -> EQUAL;
+      case "ne" -> LESS | GREATER;
+      case "lt", "lo" -> LESS;
+      case "le", "ls" -> LESS | EQUAL;
+      case "gt", "hi" -> GREATER;
+      case "ge", "hs" -> GREATER | EQUAL;
+      default -> {
+        if (!real) {
+          throw unknown(op);
+        }
+        yield unordered(op);
+      }
+    };
+  }
+
+  private static int unordered(String op) {
+    return switch (op) {
+      case "equ" -> EQUAL | UNORDERED;
+      case "neu" -> LESS | GREATER | UNORDERED;
+      case "ltu" -> LESS | UNORDERED;
+      case "leu" -> LESS | EQUAL | UNORDERED;
+      case "gtu" -> GREATER | UNORDERED;
+      case "geu" -> GREATER | EQUAL | UNORDERED;
+      case "num" -> LESS | EQUAL | GREATER;
+      case "nan" -> UNORDERED;
+      default -> throw unknown(op);
+    };
+  }
+
+  private static int lanes(int truths, int less, int equal, int greater) {
+    return ((truths & LESS) != 0 ? less : 0)
+        | ((truths & EQUAL) != 0 ? equal : 0)
+        | ((truths & GREATER) != 0 ? greater : 0)
+        | ((truths & UNORDERED) != 0 ? ~(less | equal | greater) : 0);
+  }
+
   private static Comparison comparison(Decoder in, Insn i, int shift) {
     PtxType type = i.type();
-    String op = i.parts().getFirst();
+    int truths = truths(i.parts().getFirst(), type.isFloat());
     if (type.isLong()) {
       int a = in.readLong(i.operand(1), type);
       int b = in.readLong(i.operand(2), type);
-      Lanes.LongTest test = type.isFloat() ? doubles(op) : longs(op, type.isSigned());
-      return w -> test.apply(w.d, a, b);
+      if (type.isFloat()) {
+        return w -> doubles(w.d, a, b, truths);
+      }
+      long flip = type.isSigned() ? 0 : Long.MIN_VALUE;
+      return w -> longs(w.d, a, b, flip, truths);
     }
     int a = in.readInt(i.operand(1), type);
     int b = in.readInt(i.operand(2), type);
-    Lanes.IntTest test;
     if (type == PtxType.F32) {
-      test = floats(op, i.has("ftz"));
-    } else if (type.isFloat()) {
-      Half format = HalfOps.format(type);
-      RealTest real = real(op);
-      test = each((x, y) -> real.test(format.value(x >>> shift), format.value(y >>> shift)));
-    } else if (type.bytes == 2) {
-      IntPair pair = integer(op, type.isSigned());
-      test = type.isSigned() ? each((x, y) -> pair.test((short) x, (short) y)) : each(pair);
-    } else {
-      test = ints(op, type.isSigned());
+      boolean flush = i.has("ftz");
+      return w -> floats(w.r, a, b, flush, truths);
     }
-    return w -> test.apply(w.r, a, b);
+    if (type.isFloat()) {
+      Half format = HalfOps.format(type);
+      return w -> halves(w.r, a, b, format, shift, truths);
+    }
+    // Shifted to the top, integers of 16 bits compare as those of 32 do.
+    int up = 32 - 8 * type.bytes;
+    int flip = type.isSigned() ? 0 : Integer.MIN_VALUE;
+    return w -> ints(w.r, a, b, up, flip, truths);
   }
 
-  /** One lane. */
-  @FunctionalInterface
-  private interface IntPair {
-    boolean test(int a, int b);
+  private static int ints(int[] r, int a, int b, int up, int flip, int truths) {
+    int less = 0;
+    int equal = 0;
+    for (int l = 0; l < WARP; l++) {
+      int x = r[a + l] << up ^ flip;
+      int y = r[b + l] << up ^ flip;
+      less |= x < y ? 1 << l : 0;
+      equal |= x == y ? 1 << l : 0;
+    }
+    return lanes(truths, less, equal, ~(less | equal));
   }
 
-  @FunctionalInterface
-  private interface RealTest {
-    boolean test(double a, double b);
+  private static int longs(long[] d, int a, int b, long flip, int truths) {
+    int less = 0;
+    int equal = 0;
+    for (int l = 0; l < WARP; l++) {
+      long x = d[a + l] ^ flip;
+      long y = d[b + l] ^ flip;
+      less |= x < y ? 1 << l : 0;
+      equal |= x == y ? 1 << l : 0;
+    }
+    return lanes(truths, less, equal, ~(less | equal));
   }
 
-  private static Lanes.IntTest each(IntPair f) {
-    return (r, a, b) -> {
-      int bits = 0;
-      for (int l = 0; l < WARP; l++) {
-        bits |= f.test(r[a + l], r[b + l]) ? 1 << l : 0;
-      }
-      return bits;
-    };
+  private static int floats(int[] r, int a, int b, boolean flush, int truths) {
+    int less = 0;
+    int equal = 0;
+    int greater = 0;
+    for (int l = 0; l < WARP; l++) {
+      float x = Float.intBitsToFloat(flush ? FloatOps.flush(r[a + l]) : r[a + l]);
+      float y = Float.intBitsToFloat(flush ? FloatOps.flush(r[b + l]) : r[b + l]);
+      less |= x < y ? 1 << l : 0;
+      equal |= x == y ? 1 << l : 0;
+      greater |= x > y ? 1 << l : 0;
+    }
+    return lanes(truths, less, equal, greater);
   }
 
-  private static Lanes.IntTest ints(String op, boolean signed) {
-    return switch (op) {
-      case "eq" ->
-          (r, a, b) -> {
-            int bits = 0;
-            for (int l = 0; l < WARP; l++) {
-              bits |= r[a + l] == r[b + l] ? 1 << l : 0;
-            }
-            return bits;
-          };
-      case "ne" ->
-          (r, a, b) -> {
-            int bits = 0;
-            for (int l = 0; l < WARP; l++) {
-              bits |= r[a + l] != r[b + l] ? 1 << l : 0;
-            }
-            return bits;
-          };
-      default -> each(integer(op, signed));
-    };
+  private static int doubles(long[] d, int a, int b, int truths) {
+    int less = 0;
+    int equal = 0;
+    int greater = 0;
+    for (int l = 0; l < WARP; l++) {
+      double x = Double.longBitsToDouble(d[a + l]);
+      double y = Double.longBitsToDouble(d[b + l]);
+      less |= x < y ? 1 << l : 0;
+      equal |= x == y ? 1 << l : 0;
+      greater |= x > y ? 1 << l : 0;
+    }
+    return lanes(truths, less, equal, greater);
   }
 
-  private static IntPair integer(String op, boolean signed) {
-    int flip = signed ? 0 : Integer.MIN_VALUE;
-    return switch (op) {
-      case "eq" -> (a, b) -> a == b;
-      case "ne" -> (a, b) -> a != b;
-      case "lt", "lo" -> (a, b) -> (a ^ flip) < (b ^ flip);
-      case "le", "ls" -> (a, b) -> (a ^ flip) <= (b ^ flip);
-      case "gt", "hi" -> (a, b) -> (a ^ flip) > (b ^ flip);
-      case "ge", "hs" -> (a, b) -> (a ^ flip) >= (b ^ flip);
-      default -> throw unknown(op);
-    };
-  }
-
-  private static Lanes.LongTest longs(String op, boolean signed) {
-    long flip = signed ? 0 : Long.MIN_VALUE;
-    return (d, a, b) -> {
-      int bits = 0;
-      for (int l = 0; l < WARP; l++) {
-        int order = Long.compare(d[a + l] ^ flip, d[b + l] ^ flip);
-        boolean yes =
-            switch (op) {
-              case "eq" -> order == 0;
-              case "ne" -> order != 0;
-              case "lt", "lo" -> order < 0;
-              case "le", "ls" -> order <= 0;
-              case "gt", "hi" -> order > 0;
-              case "ge", "hs" -> order >= 0;
-              default -> throw unknown(op);
-            };
-        bits |= yes ? 1 << l : 0;
-      }
-      return bits;
-    };
-  }
-
-  private static Lanes.IntTest floats(String op, boolean flush) {
-    RealTest test = real(op);
-    return flush
-        ? each(
-            (a, b) ->
-                test.test(
-                    Float.intBitsToFloat(FloatOps.flush(a)),
-                    Float.intBitsToFloat(FloatOps.flush(b))))
-        : each((a, b) -> test.test(Float.intBitsToFloat(a), Float.intBitsToFloat(b)));
-  }
-
-  private static Lanes.LongTest doubles(String op) {
-    RealTest test = real(op);
-    return (d, a, b) -> {
-      int bits = 0;
-      for (int l = 0; l < WARP; l++) {
-        bits |=
-            test.test(Double.longBitsToDouble(d[a + l]), Double.longBitsToDouble(d[b + l]))
-                ? 1 << l
-                : 0;
-      }
-      return bits;
-    };
-  }
-
-  /** The comparisons of floating-point values; those that end in u are true for NaNs. */
-  private static RealTest real(String op) {
-    return switch (op) {
-      case "eq" -> (a, b) -> a == b;
-      case "ne" -> (a, b) -> a < b || a > b;
-      case "lt" -> (a, b) -> a < b;
-      case "le" -> (a, b) -> a <= b;
-      case "gt" -> (a, b) -> a > b;
-      case "ge" -> (a, b) -> a >= b;
-      case "equ" -> (a, b) -> !(a < b || a > b);
-      case "neu" -> (a, b) -> a != b;
-      case "ltu" -> (a, b) -> !(a >= b);
-      case "leu" -> (a, b) -> !(a > b);
-      case "gtu" -> (a, b) -> !(a <= b);
-      case "geu" -> (a, b) -> !(a < b);
-      case "num" -> (a, b) -> !Double.isNaN(a) && !Double.isNaN(b);
-      case "nan" -> (a, b) -> Double.isNaN(a) || Double.isNaN(b);
-      default -> throw unknown(op);
-    };
+  /** One of the two halves, the one that begins at a bit. */
+  private static int halves(int[] r, int a, int b, Half format, int shift, int truths) {
+    int less = 0;
+    int equal = 0;
+    int greater = 0;
+    for (int l = 0; l < WARP; l++) {
+      float x = format.value(r[a + l] >>> shift);
+      float y = format.value(r[b + l] >>> shift);
+      less |= x < y ? 1 << l : 0;
+      equal |= x == y ? 1 << l : 0;
+      greater |= x > y ? 1 << l : 0;
+    }
+    return lanes(truths, less, equal, greater);
   }
 
   private static IllegalArgumentException unknown(String op) {

@@ -305,25 +305,19 @@ final class ConvertOps {
   private static Op.Action pair(Decoder in, Insn i, PtxType to) {
     Half format = HalfOps.format(to);
     Half.Rounding rounding = Exact.rounding(i);
-    boolean nearest = rounding == Half.Rounding.NEAREST_EVEN;
     boolean relu = i.has("relu");
     return in.ints(
         i,
         PtxType.F32,
-        Lanes.each(
-            (a, b, c) -> {
-              float high = Float.intBitsToFloat(a);
-              float low = Float.intBitsToFloat(b);
-              high = relu && high < 0 ? 0 : high;
-              low = relu && low < 0 ? 0 : low;
-              return nearest
-                  ? halfBits(format, low) | halfBits(format, high) << 16
-                  : format.round(low, rounding) | format.round(high, rounding) << 16;
-            }));
-  }
-
-  private static int halfBits(Half format, float x) {
-    return Float.isNaN(x) ? 0x7fff : format.round(x);
+        (r, a, b, c, out, o) -> {
+          for (int l = 0; l < WARP; l++) {
+            float high = Float.intBitsToFloat(r[a + l]);
+            float low = Float.intBitsToFloat(r[b + l]);
+            high = relu && high < 0 ? 0 : high;
+            low = relu && low < 0 ? 0 : low;
+            out[o + l] = format.round(low, rounding) | format.round(high, rounding) << 16;
+          }
+        });
   }
 
   /** cvt.pack.sat.s8.s32.b32 d, a, b, c: a and b saturated beside the upper half of c. */

@@ -18,8 +18,10 @@ final class CopyQueue {
    * A copy in flight.
    *
    * @param bytes read; the rest up to {@code size} becomes zero
+   * @param from where they are; null if there are none
    */
-  private record Copy(int lane, int group, int to, int size, long from, int bytes, int line) {}
+  private record Copy(
+      int lane, int group, int to, int size, DeviceMemory.Range from, int bytes, int line) {}
 
   CopyQueue(Warp warp, RandomGenerator random) {
     this.warp = warp;
@@ -39,10 +41,10 @@ final class CopyQueue {
       throw Space.misaligned(lane, "global", from, size);
     }
     int at = warp.block().shared().beginCopy(warp, lane, to, size);
-    if (bytes > 0) {
-      warp.block().grid().memory().range(lane, from, bytes, Space.Access.READ);
-    }
-    copies.add(new Copy(lane, committed[lane], at, size, from, bytes, warp.line()));
+    DeviceMemory memory = warp.block().grid().memory();
+    DeviceMemory.Range source =
+        bytes > 0 ? memory.range(lane, from, bytes, Space.Access.READ) : null;
+    copies.add(new Copy(lane, committed[lane], at, size, source, bytes, warp.line()));
   }
 
   void commit(int mask) {
@@ -70,13 +72,15 @@ final class CopyQueue {
 
   private void land(int mask, int pending) {
     List<Copy> landing = new ArrayList<>();
+    int kept = 0;
     for (Copy copy : copies) {
       if ((mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending) {
         landing.add(copy);
+      } else {
+        copies.set(kept++, copy);
       }
     }
-    copies.removeIf(
-        copy -> (mask >>> copy.lane() & 1) != 0 && copy.group() < committed[copy.lane()] - pending);
+    copies.subList(kept, copies.size()).clear();
     if (landing.isEmpty()) {
       return;
     }
@@ -94,19 +98,12 @@ final class CopyQueue {
   private void land(Copy copy, int stamp) {
     SharedSpace shared = warp.block().shared();
     if (copy.bytes() == copy.size()) {
-      shared.land(copy.to(), copy.size(), source(copy), stamp, copy.line());
+      shared.land(copy.to(), copy.size(), copy.from(), stamp, copy.line());
       return;
     }
     shared.land(copy.to(), copy.size(), null, stamp, copy.line());
     if (copy.bytes() > 0) {
-      shared.overwrite(copy.to(), copy.bytes(), source(copy));
+      shared.overwrite(copy.to(), copy.bytes(), copy.from());
     }
-  }
-
-  private DeviceMemory.Range source(Copy copy) {
-    return warp.block()
-        .grid()
-        .memory()
-        .range(copy.lane(), copy.from(), copy.bytes(), Space.Access.READ);
   }
 }

@@ -48,6 +48,11 @@ final class DeviceMemory extends Space {
       init = new InitBits(data.length);
     }
 
+    boolean holds(long address, long size) {
+      long offset = address - base;
+      return offset >= 0 && offset <= data.length - size;
+    }
+
     @Override
     public String toString() {
       return "%s [%s, %s)".formatted(name, Fault.hex(base), Fault.hex(base + data.length));
@@ -94,17 +99,31 @@ final class DeviceMemory extends Space {
 
   @Override
   int locate(Warp warp, int lane, long address, int size, Access access) {
-    Allocation allocation = last;
-    long offset = address - allocation.base;
-    if (offset < 0 || offset > allocation.data.length - size) {
-      allocation = find(lane, address, size, access);
-      offset = address - allocation.base;
-      last = allocation;
+    Allocation allocation = find(lane, address, size, access);
+    bytes = allocation.data;
+    return touch(allocation, lane, address, size, access);
+  }
+
+  @Override
+  boolean locateAll(Warp warp, int mask, long[] addresses, int size, Access access) {
+    int first = Integer.numberOfTrailingZeros(mask);
+    Allocation allocation = find(first, addresses[first], size, access);
+    for (int m = mask; m != 0; m &= m - 1) {
+      int lane = Integer.numberOfTrailingZeros(m);
+      if (!allocation.holds(addresses[lane], size)) {
+        return false;
+      }
+      at[lane] = touch(allocation, lane, addresses[lane], size, access);
     }
+    bytes = allocation.data;
+    return true;
+  }
+
+  private int touch(Allocation allocation, int lane, long address, int size, Access access) {
     if ((address & (size - 1)) != 0) {
       throw misaligned(lane, "global", address, size);
     }
-    int at = (int) offset;
+    int at = (int) (address - allocation.base);
     if (access != Access.WRITE && access != Access.STRONG_WRITE) {
       if (!allocation.init.all(at, size)) {
         throw new Fault(
@@ -123,7 +142,6 @@ final class DeviceMemory extends Space {
       }
       allocation.init.set(at, size);
     }
-    bytes = allocation.data;
     return at;
   }
 
@@ -134,16 +152,25 @@ final class DeviceMemory extends Space {
   }
 
   private Allocation find(int lane, long address, long size, Access access) {
-    Map.Entry<Long, Allocation> below = allocations.floorEntry(address);
-    if (below != null && address - below.getKey() <= below.getValue().data.length - size) {
-      return below.getValue();
+    if (last.holds(address, size)) {
+      return last;
     }
+    Map.Entry<Long, Allocation> below = allocations.floorEntry(address);
+    if (below == null || !below.getValue().holds(address, size)) {
+      throw outside(lane, address, size, access, below);
+    }
+    last = below.getValue();
+    return last;
+  }
+
+  private Fault outside(
+      int lane, long address, long size, Access access, Map.Entry<Long, Allocation> below) {
     Map.Entry<Long, Freed> gone = freed.floorEntry(address);
     String where = "nearest is " + (below == null ? "none" : below.getValue());
     if (gone != null && address - gone.getKey() < gone.getValue().bytes()) {
       where = "it was freed: " + gone.getValue().text();
     }
-    throw new Fault(
+    return new Fault(
         Fault.Kind.ADDRESS,
         lane,
         "out-of-bounds %s of %d bytes at global address=%s, %s"

@@ -31,9 +31,18 @@ final class FloatOps {
     if (!flush && !saturate) {
       return f;
     }
-    Lanes.IntLane in = flush ? (x, y, z) -> flush(x) : (x, y, z) -> x;
-    Lanes.IntLane out = saturate ? (x, y, z) -> saturate(x) : in;
-    return Lanes.adjusted(f, in, out);
+    int[] operands = new int[3 * WARP];
+    return (r, a, b, c, out, o) -> {
+      for (int l = 0; l < WARP; l++) {
+        operands[l] = flush ? flush(r[a + l]) : r[a + l];
+        operands[WARP + l] = flush ? flush(r[b + l]) : r[b + l];
+        operands[2 * WARP + l] = flush ? flush(r[c + l]) : r[c + l];
+      }
+      f.apply(operands, 0, WARP, 2 * WARP, out, o);
+      for (int l = 0; l < WARP; l++) {
+        out[o + l] = saturate ? saturate(out[o + l]) : flush(out[o + l]);
+      }
+    };
   }
 
   /** Makes a subnormal a zero of its sign. */
@@ -98,8 +107,18 @@ final class FloatOps {
           }
         };
       }
-      case "abs" -> Lanes.each((a, b, c) -> a & 0x7fffffff);
-      case "neg" -> Lanes.each((a, b, c) -> a ^ 0x80000000);
+      case "abs" ->
+          (r, a, b, c, out, o) -> {
+            for (int l = 0; l < WARP; l++) {
+              out[o + l] = r[a + l] & 0x7fffffff;
+            }
+          };
+      case "neg" ->
+          (r, a, b, c, out, o) -> {
+            for (int l = 0; l < WARP; l++) {
+              out[o + l] = r[a + l] ^ 0x80000000;
+            }
+          };
       case "copysign" -> Lanes.each((a, b, c) -> (a & 0x80000000) | (b & 0x7fffffff));
       default -> null;
     };

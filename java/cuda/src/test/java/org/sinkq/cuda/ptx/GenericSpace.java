@@ -34,4 +34,10 @@ final class GenericSpace extends Space {
     bytes = space.bytes;
     return at;
   }
+
+  @Override
+  boolean locateAll(Warp warp, int mask, long[] addresses, int size, Access access) {
+    // Lanes may point into different spaces.
+    return false;
+  }
 }

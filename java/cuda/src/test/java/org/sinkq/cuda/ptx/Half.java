@@ -18,35 +18,37 @@ final class Half {
   private final int fractionBits;
   private final int minExponent;
   private final int maxExponent;
-  private final float[] values = new float[1 << 16];
 
   private Half(int fractionBits, int exponentBits) {
     this.fractionBits = fractionBits;
     maxExponent = (1 << (exponentBits - 1)) - 1;
     minExponent = 1 - maxExponent;
-    for (int bits = 0; bits < values.length; bits++) {
-      values[bits] =
-          fractionBits == 10
-              ? Float.float16ToFloat((short) bits)
-              : Float.intBitsToFloat(bits << 16);
-    }
   }
 
-  /** The value, which every float holds exactly. */
+  /** The value of the low 16 bits, which every float holds exactly. */
   float value(int bits) {
-    return values[bits & 0xffff];
+    return fractionBits == 10
+        ? Float.float16ToFloat((short) bits)
+        : Float.intBitsToFloat(bits << 16);
   }
 
   /** The smallest normal value. */
   float minNormal() {
-    return values[1 << fractionBits];
+    return value(1 << fractionBits);
   }
 
   /** Rounds to nearest even; NaNs become the canonical one. */
   int round(double value) {
     float single = (float) value;
     if (single != value) {
-      return round(value, Rounding.NEAREST_EVEN);
+      if (Double.isNaN(value)) {
+        return NAN;
+      }
+      // Rounded to odd instead, which leaves the second rounding as if it were the only one.
+      int bits = Float.floatToRawIntBits(single);
+      if ((bits & 1) == 0) {
+        single = Float.intBitsToFloat(bits + (Math.abs(single) < Math.abs(value) ? 1 : -1));
+      }
     }
     if (fractionBits == 10) {
       return Float.floatToFloat16(single) & 0xffff;
@@ -57,6 +59,9 @@ final class Half {
 
   /** Rounds a value, which must not have been rounded before. */
   int round(double value, Rounding rounding) {
+    if (rounding == Rounding.NEAREST_EVEN) {
+      return round(value);
+    }
     if (Double.isNaN(value)) {
       return NAN;
     }
@@ -69,22 +74,10 @@ final class Half {
     // In units of the last place the magnitude is an exact double, and so are its parts.
     int exponent = Math.max(Math.getExponent(magnitude), minExponent);
     double units = Math.scalb(magnitude, fractionBits - exponent);
-    double whole =
-        switch (rounding) {
-          case NEAREST_EVEN -> Math.rint(units);
-          case TO_ZERO -> Math.floor(units);
-          case DOWN -> sign == 0 ? Math.floor(units) : Math.ceil(units);
-          case UP -> sign == 0 ? Math.ceil(units) : Math.floor(units);
-        };
+    boolean outward = rounding == (sign == 0 ? Rounding.UP : Rounding.DOWN);
+    double whole = outward ? Math.ceil(units) : Math.floor(units);
     // The hidden bit, and a carry into it, raise the exponent by themselves.
     long bits = (long) whole + ((long) (exponent - minExponent) << fractionBits);
-    if (bits >= infinity) {
-      boolean inward =
-          rounding == Rounding.TO_ZERO
-              || (rounding == Rounding.DOWN && sign == 0)
-              || (rounding == Rounding.UP && sign != 0);
-      return sign | (inward ? infinity - 1 : infinity);
-    }
-    return sign | (int) bits;
+    return sign | (int) (bits < infinity ? bits : outward ? infinity : infinity - 1);
   }
 }

@@ -1,5 +1,7 @@
 package org.sinkq.cuda.ptx;
 
+import static org.sinkq.cuda.ptx.Lanes.WARP;
+
 /**
  * f16, f16x2, bf16 and bf16x2 arithmetic. Products of two halves are exact in double and sums are
  * rounded to odd first, so each result is rounded once, subnormals included.
@@ -24,6 +26,10 @@ final class HalfOps {
       return null;
     }
     boolean pair = i.type().bytes == 4;
+    boolean modified = i.has("ftz") || i.has("relu") || i.has("sat");
+    if (pair && !modified && (i.root().equals("mul") || i.root().equals("fma"))) {
+      return in.ints(i, i.type(), products(format, i.root().equals("fma")));
+    }
     return in.ints(
         i,
         i.type(),
@@ -33,6 +39,23 @@ final class HalfOps {
                     f.apply(a & 0xffff, b & 0xffff, c & 0xffff)
                         | f.apply(a >>> 16, b >>> 16, c >>> 16) << 16)
             : Lanes.each(f::apply));
+  }
+
+  /** What kernels compute most with, as a loop of its own: a b + c of pairs, or a b. */
+  private static Lanes.Ints products(Half f, boolean add) {
+    return (r, a, b, c, out, o) -> {
+      for (int l = 0; l < WARP; l++) {
+        int x = r[a + l];
+        int y = r[b + l];
+        // A negative zero leaves every product as it is.
+        int z = add ? r[c + l] : 0x8000_8000;
+        out[o + l] = fma(f, x, y, z) | fma(f, x >>> 16, y >>> 16, z >>> 16) << 16;
+      }
+    };
+  }
+
+  private static int fma(Half f, int a, int b, int c) {
+    return f.round(Exact.oddSum((double) f.value(a) * f.value(b), f.value(c)));
   }
 
   /** The format of a type, or null if it is none of 16 bits. */
@@ -50,8 +73,7 @@ final class HalfOps {
           case "add" -> (a, b, c) -> f.round(Exact.oddSum(f.value(a), f.value(b)));
           case "sub" -> (a, b, c) -> f.round(Exact.oddSum(f.value(a), -f.value(b)));
           case "mul" -> (a, b, c) -> f.round((double) f.value(a) * f.value(b));
-          case "fma" ->
-              (a, b, c) -> f.round(Exact.oddSum((double) f.value(a) * f.value(b), f.value(c)));
+          case "fma" -> (a, b, c) -> fma(f, a, b, c);
           case "neg" -> (a, b, c) -> a ^ 0x8000;
           case "abs" -> (a, b, c) -> a & 0x7fff;
           case "min" -> extreme(f, false, i.has("NaN"));

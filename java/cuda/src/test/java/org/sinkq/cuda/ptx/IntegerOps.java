@@ -158,7 +158,13 @@ final class IntegerOps {
           };
       case "sub" -> Lanes.eachLong((a, b, c) -> a - b);
       case "mul" ->
-          i.has("hi") ? Lanes.eachLong(mulHiLong(signed)) : Lanes.eachLong((a, b, c) -> a * b);
+          i.has("hi")
+              ? Lanes.eachLong(mulHiLong(signed))
+              : (d, a, b, c, out, o) -> {
+                for (int l = 0; l < WARP; l++) {
+                  out[o + l] = d[a + l] * d[b + l];
+                }
+              };
       case "mad" -> {
         Lanes.LongLane hi = mulHiLong(signed);
         yield i.has("hi")

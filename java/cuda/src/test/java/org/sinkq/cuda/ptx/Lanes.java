@@ -35,18 +35,6 @@ final class Lanes {
     void apply(long[] d, int a, int[] r, int b, int[] out, int o);
   }
 
-  /** Two 32-bit operands to a mask of lanes. */
-  @FunctionalInterface
-  interface IntTest {
-    int apply(int[] r, int a, int b);
-  }
-
-  /** Two 64-bit operands to a mask of lanes. */
-  @FunctionalInterface
-  interface LongTest {
-    int apply(long[] d, int a, int b);
-  }
-
   /** One lane of {@link Ints}. */
   @FunctionalInterface
   interface IntLane {

@@ -199,7 +199,14 @@ final class LogicOps {
     if (i.parts().size() > 1) {
       return null;
     }
-    return in.ints(i, PtxType.B32, Lanes.each(LogicOps::permute));
+    return in.ints(
+        i,
+        PtxType.B32,
+        (r, a, b, c, out, o) -> {
+          for (int l = 0; l < WARP; l++) {
+            out[o + l] = permute(r[a + l], r[b + l], r[c + l]);
+          }
+        });
   }
 
   /** Each nibble of the selector picks a byte; its top bit replicates the byte's sign instead. */

@@ -80,31 +80,99 @@ final class MemoryOps {
     int size = type.bytes;
     int shift = type.isSigned() ? 64 - type.bits() : 0;
     Space.Access access = strong(i) ? Space.Access.STRONG_READ : Space.Access.READ;
-    if (n == 1 && size == 4 && !wide[0]) {
-      return (w, mask) -> {
-        Space space = memory.of(w);
-        for (int m = mask; m != 0; m &= m - 1) {
-          int lane = Integer.numberOfTrailingZeros(m);
-          int at = space.locate(w, lane, address.of(w, lane), 4, access);
-          w.r[dst[0] + lane] = Space.readInt(space.bytes, at, 4);
-        }
-      };
-    }
+    Transfer transfer =
+        (w, mask, bytes, at) -> {
+          for (int k = 0; k < n; k++) {
+            int offset = k * size;
+            if (wide[k]) {
+              loadLongs(w.d, dst[k], mask, bytes, at, offset, size, shift);
+            } else if (size == 4) {
+              loadWords(w.r, dst[k], mask, bytes, at, offset);
+            } else {
+              loadInts(w.r, dst[k], mask, bytes, at, offset, size, shift, keep[k]);
+            }
+          }
+        };
+    return isParameter(in, i)
+        ? parameter(address, size * n, transfer)
+        : access(memory, address, size * n, access, transfer);
+  }
+
+  private static boolean isParameter(Decoder in, Insn i) {
+    return space(i).equals("param")
+        && i.operand(1) instanceof Operand.Address(Operand.Variable base, long offset)
+        && in.isEntryParameter(base.variable());
+  }
+
+  /** Loads a parameter of the launch, which is one and the same for all lanes. */
+  private static Op.Action parameter(AddressRead address, int size, Transfer transfer) {
+    return (w, mask) -> {
+      Space space = w.block().grid().params();
+      int at = space.locate(w, 0, address.of(w, 0), size, Space.Access.READ);
+      java.util.Arrays.fill(space.at, at);
+      transfer.move(w, mask, space.bytes, space.at);
+    };
+  }
+
+  /** Moves what lies in memory to registers or back, for the lanes of a mask. */
+  @FunctionalInterface
+  private interface Transfer {
+    void move(Warp w, int mask, byte[] bytes, int[] at);
+  }
+
+  private static Op.Action access(
+      Resolver memory, AddressRead address, int size, Space.Access access, Transfer transfer) {
     return (w, mask) -> {
       Space space = memory.of(w);
+      long[] addresses = address.all(w);
+      if (space.locateAll(w, mask, addresses, size, access)) {
+        transfer.move(w, mask, space.bytes, space.at);
+        return;
+      }
       for (int m = mask; m != 0; m &= m - 1) {
         int lane = Integer.numberOfTrailingZeros(m);
-        int at = space.locate(w, lane, address.of(w, lane), size * n, access);
-        for (int k = 0; k < n; k++) {
-          long value = Space.read(space.bytes, at + k * size, size) << shift >> shift;
-          if (wide[k]) {
-            w.d[dst[k] + lane] = value;
-          } else {
-            w.r[dst[k] + lane] = (int) value & keep[k];
-          }
-        }
+        space.at[lane] = space.locate(w, lane, addresses[lane], size, access);
+        transfer.move(w, 1 << lane, space.bytes, space.at);
       }
     };
+  }
+
+  private static void loadWords(int[] r, int dst, int mask, byte[] bytes, int[] at, int offset) {
+    if (mask == -1) {
+      for (int lane = 0; lane < Lanes.WARP; lane++) {
+        r[dst + lane] = Space.readInt(bytes, at[lane] + offset, 4);
+      }
+      return;
+    }
+    for (int m = mask; m != 0; m &= m - 1) {
+      int lane = Integer.numberOfTrailingZeros(m);
+      r[dst + lane] = Space.readInt(bytes, at[lane] + offset, 4);
+    }
+  }
+
+  private static void loadInts(
+      int[] r,
+      int dst,
+      int mask,
+      byte[] bytes,
+      int[] at,
+      int offset,
+      int size,
+      int shift,
+      int keep) {
+    for (int m = mask; m != 0; m &= m - 1) {
+      int lane = Integer.numberOfTrailingZeros(m);
+      long value = Space.read(bytes, at[lane] + offset, size) << shift >> shift;
+      r[dst + lane] = (int) value & keep;
+    }
+  }
+
+  private static void loadLongs(
+      long[] d, int dst, int mask, byte[] bytes, int[] at, int offset, int size, int shift) {
+    for (int m = mask; m != 0; m &= m - 1) {
+      int lane = Integer.numberOfTrailingZeros(m);
+      d[dst + lane] = Space.read(bytes, at[lane] + offset, size) << shift >> shift;
+    }
   }
 
   private static Op.Action store(Decoder in, Insn i) {
@@ -121,17 +189,21 @@ final class MemoryOps {
     }
     int size = type.bytes;
     Space.Access access = strong(i) ? Space.Access.STRONG_WRITE : Space.Access.WRITE;
-    return (w, mask) -> {
-      Space space = memory.of(w);
-      for (int m = mask; m != 0; m &= m - 1) {
-        int lane = Integer.numberOfTrailingZeros(m);
-        int at = space.locate(w, lane, address.of(w, lane), size * n, access);
-        for (int k = 0; k < n; k++) {
-          long value = wide[k] ? w.d[src[k] + lane] : w.r[src[k] + lane];
-          Space.write(space.bytes, at + k * size, size, value);
-        }
-      }
-      w.block().grid().progress();
-    };
+    Transfer transfer =
+        (w, mask, bytes, at) -> {
+          for (int k = 0; k < n; k++) {
+            int offset = k * size;
+            for (int m = mask; m != 0; m &= m - 1) {
+              int lane = Integer.numberOfTrailingZeros(m);
+              if (wide[k]) {
+                Space.write(bytes, at[lane] + offset, size, w.d[src[k] + lane]);
+              } else {
+                Space.writeInt(bytes, at[lane] + offset, size, w.r[src[k] + lane]);
+              }
+            }
+          }
+          w.block().grid().progress();
+        };
+    return access(memory, address, size * n, access, transfer);
   }
 }

@@ -64,52 +64,90 @@ final class MmaOps {
       if (!w.converged(mask, -1)) {
         return;
       }
-      int[] r = w.r;
-      for (int lane = 0; lane < Lanes.WARP; lane++) {
-        int g = lane >> 2;
-        int t = lane & 3;
-        for (int j = 0; j < a.length; j++) {
-          int at = (g + (j & 1) * 8) * k + t * 2 + (j >> 1) * 8;
-          int pair = r[a[j] + lane];
-          left[at] = format.value(pair);
-          left[at + 1] = format.value(pair >>> 16);
-        }
-        for (int j = 0; j < b.length; j++) {
-          int at = (t * 2 + j * 8) * N + g;
-          int pair = r[b[j] + lane];
-          right[at] = format.value(pair);
-          right[at + N] = format.value(pair >>> 16);
-        }
-        for (int j = 0; j < 4; j++) {
-          int at = (g + (j >> 1) * 8) * N + t * 2 + (j & 1);
-          sum[at] =
-              single
-                  ? Float.intBitsToFloat(r[c[j] + lane])
-                  : format.value(r[c[j >> 1] + lane] >>> ((j & 1) * 16));
+      for (int j = 0; j < a.length; j++) {
+        unpack(format, w.r, a[j], left, 2 * Lanes.WARP * j);
+      }
+      for (int j = 0; j < b.length; j++) {
+        unpack(format, w.r, b[j], right, 2 * Lanes.WARP * j);
+      }
+      for (int j = 0; j < c.length; j++) {
+        if (single) {
+          for (int lane = 0; lane < Lanes.WARP; lane++) {
+            sum[j * Lanes.WARP + lane] = Float.intBitsToFloat(w.r[c[j] + lane]);
+          }
+        } else {
+          unpack(format, w.r, c[j], sum, 2 * Lanes.WARP * j);
         }
       }
       multiply(left, right, sum, k);
-      for (int lane = 0; lane < Lanes.WARP; lane++) {
-        int at = (lane >> 2) * N + (lane & 3) * 2;
-        for (int row = 0; row < 2; row++, at += 8 * N) {
-          if (single) {
-            r[d[2 * row] + lane] = Float.floatToRawIntBits((float) sum[at]);
-            r[d[2 * row + 1] + lane] = Float.floatToRawIntBits((float) sum[at + 1]);
-          } else {
-            r[d[row] + lane] = format.round(sum[at]) | format.round(sum[at + 1]) << 16;
-          }
+      for (int j = 0; j < d.length; j++) {
+        for (int lane = 0; lane < Lanes.WARP; lane++) {
+          int at = single ? j * Lanes.WARP + lane : 2 * j * Lanes.WARP + lane;
+          w.r[d[j] + lane] =
+              single
+                  ? Float.floatToRawIntBits((float) sum[at])
+                  : format.round(sum[at]) | format.round(sum[at + Lanes.WARP]) << 16;
         }
       }
     };
   }
 
+  /** The low halves of a register's lanes, then the high ones. */
+  private static void unpack(Half format, int[] r, int register, double[] into, int to) {
+    for (int lane = 0; lane < Lanes.WARP; lane++) {
+      int pair = r[register + lane];
+      into[to + lane] = format.value(pair);
+      into[to + Lanes.WARP + lane] = format.value(pair >>> 16);
+    }
+  }
+
+  /**
+   * Adds the products, in the order of k. The matrices lie as the registers do, 32 lanes of low
+   * halves and 32 of high ones for each register; so do the sums, whose columns are 2 t and 2 t +
+   * 1. Two rows by four columns at a time stay in machine registers. A fused multiply-add is what
+   * it would be unfused, since the products are exact.
+   */
   private static void multiply(double[] left, double[] right, double[] sum, int k) {
-    for (int row = 0; row < M; row++) {
-      for (int j = 0; j < k; j++) {
-        double x = left[row * k + j];
-        for (int column = 0; column < N; column++) {
-          sum[row * N + column] += x * right[j * N + column];
+    for (int g = 0; g < N; g++) {
+      for (int t = 0; t < 4; t += 2) {
+        int upper = 4 * g + t;
+        int lower = upper + 2 * Lanes.WARP;
+        double u0 = sum[upper];
+        double u1 = sum[upper + Lanes.WARP];
+        double u2 = sum[upper + 1];
+        double u3 = sum[upper + 1 + Lanes.WARP];
+        double l0 = sum[lower];
+        double l1 = sum[lower + Lanes.WARP];
+        double l2 = sum[lower + 1];
+        double l3 = sum[lower + 1 + Lanes.WARP];
+        for (int m = 0; m < k; m++) {
+          // Element m of eight: lane m / 2 of a group of four, low or high half.
+          int half = (m & 1) * Lanes.WARP + (m >> 1 & 3);
+          int x = (m >> 3) * 4 * Lanes.WARP + half + 4 * g;
+          int y = (m >> 3) * 2 * Lanes.WARP + half + 8 * t;
+          double top = left[x];
+          double bottom = left[x + 2 * Lanes.WARP];
+          double y0 = right[y];
+          double y1 = right[y + 4];
+          double y2 = right[y + 8];
+          double y3 = right[y + 12];
+          u0 = Math.fma(top, y0, u0);
+          u1 = Math.fma(top, y1, u1);
+          u2 = Math.fma(top, y2, u2);
+          u3 = Math.fma(top, y3, u3);
+          l0 = Math.fma(bottom, y0, l0);
+          l1 = Math.fma(bottom, y1, l1);
+          l2 = Math.fma(bottom, y2, l2);
+          l3 = Math.fma(bottom, y3, l3);
         }
+        sum[upper] = u0;
+        sum[upper + Lanes.WARP] = u1;
+        sum[upper + 1] = u2;
+        sum[upper + 1 + Lanes.WARP] = u3;
+        sum[lower] = l0;
+        sum[lower + Lanes.WARP] = l1;
+        sum[lower + 1] = l2;
+        sum[lower + 1 + Lanes.WARP] = l3;
       }
     }
   }

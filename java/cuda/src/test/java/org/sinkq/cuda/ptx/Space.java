@@ -31,6 +31,9 @@ abstract class Space {
   /** Where the access that was located last lies. */
   byte[] bytes;
 
+  /** Where in {@link #bytes} the lanes' accesses lie that {@link #locateAll} located. */
+  final int[] at = new int[Lanes.WARP];
+
   /**
    * Checks an access and returns its index in {@link #bytes}.
    *
@@ -38,6 +41,20 @@ abstract class Space {
    * @throws Fault with the finding
    */
   abstract int locate(Warp warp, int lane, long address, int size, Access access);
+
+  /**
+   * Checks the accesses of the lanes of a mask, in their order, as {@link #locate} does, and leaves
+   * where they lie in {@link #at}.
+   *
+   * @return false where they lie in more than one array: each has to be located by itself
+   */
+  boolean locateAll(Warp warp, int mask, long[] addresses, int size, Access access) {
+    for (int m = mask; m != 0; m &= m - 1) {
+      int lane = Integer.numberOfTrailingZeros(m);
+      at[lane] = locate(warp, lane, addresses[lane], size, access);
+    }
+    return true;
+  }
 
   /** Reads 1, 2 or 4 bytes, zero-extended. */
   static int readInt(byte[] bytes, int at, int size) {

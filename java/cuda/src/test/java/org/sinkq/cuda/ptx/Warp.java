@@ -39,6 +39,9 @@ final class Warp {
 
   final long[] longs = new long[Lanes.WARP];
 
+  /** Addresses of the instruction under way. */
+  final long[] addresses = new long[Lanes.WARP];
+
   /** Where the instruction under way jumps to; behind it, unless it says otherwise. */
   int pc;
 

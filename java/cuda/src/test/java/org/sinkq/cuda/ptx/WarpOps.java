@@ -1,5 +1,7 @@
 package org.sinkq.cuda.ptx;
 
+import java.util.Locale;
+
 /** Exchange between the lanes of a warp: shfl, vote, match, redux, elect, activemask. */
 final class WarpOps {
   private WarpOps() {}
@@ -60,7 +62,7 @@ final class WarpOps {
     int b = in.readInt(i.operand(2), PtxType.B32);
     int c = in.readInt(i.operand(3), PtxType.B32);
     int members = in.readInt(i.operand(4), PtxType.B32);
-    String mode = i.parts().get(1);
+    Shuffle mode = Shuffle.valueOf(i.parts().get(1).toUpperCase(Locale.ROOT));
     return (w, mask) -> {
       if (!here(w, mask, members)) {
         return;
@@ -87,17 +89,24 @@ final class WarpOps {
     };
   }
 
+  /** How a shuffle finds the lane that a lane reads. */
+  private enum Shuffle {
+    UP,
+    DOWN,
+    BFLY,
+    IDX
+  }
+
   /** The lane that a lane reads, or -1 where it is out of range. */
-  private static int source(String mode, int lane, int b, int c) {
+  private static int source(Shuffle mode, int lane, int b, int c) {
     int segment = c >> 8 & 31;
     int max = (lane & segment) | (c & 31 & ~segment);
     int min = lane & segment;
     return switch (mode) {
-      case "up" -> lane - b >= max ? lane - b : -1;
-      case "down" -> lane + b <= max ? lane + b : -1;
-      case "bfly" -> (lane ^ b) <= max ? lane ^ b : -1;
-      case "idx" -> (min | (b & ~segment)) <= max ? min | (b & ~segment) : -1;
-      default -> throw new IllegalArgumentException("mode=" + mode + ", expected a shuffle's");
+      case UP -> lane - b >= max ? lane - b : -1;
+      case DOWN -> lane + b <= max ? lane + b : -1;
+      case BFLY -> (lane ^ b) <= max ? lane ^ b : -1;
+      case IDX -> (min | (b & ~segment)) <= max ? min | (b & ~segment) : -1;
     };
   }
 
