@@ -30,6 +30,7 @@ final class AdaptivePageLayout {
   private static final int TILE_ROWS_BYTES = 32;
   private static final int BLOCK_BYTES = 64;
   private static final int ROWS_OF_4_LANES = 4;
+  private static final int GRIDS = 4;
 
   /** Rows of the keys' codes. */
   final int rows;
@@ -37,6 +38,7 @@ final class AdaptivePageLayout {
   final int valueGroup;
   final int keyHalf;
   final int valueHalf;
+  private final int headDim;
   private final int keyRowsAt;
   private final int keyMinimaAt;
   private final int maskAt;
@@ -45,6 +47,7 @@ final class AdaptivePageLayout {
 
   AdaptivePageLayout(int headDim, int rows, int valueGroups) {
     this.rows = rows;
+    this.headDim = headDim;
     valueGroup = headDim / valueGroups;
     keyRowsAt = rows * ROW_BYTES;
     keyMinimaAt = keyRowsAt + ceilDiv(rows, TILE) * TILE_ROWS_BYTES;
@@ -53,6 +56,19 @@ final class AdaptivePageLayout {
     valueScalesAt = keyHalf + headDim * ROW_BYTES;
     valueMeansAt = valueScalesAt + valueGroups * TOKENS;
     valueHalf = ceilDiv(valueMeansAt - keyHalf + headDim * Short.BYTES, BLOCK_BYTES) * BLOCK_BYTES;
+  }
+
+  /**
+   * Dynamic shared memory of a block of {@code pack}: keys as fp16 with their grids, or a group of
+   * values as floats with the errors of theirs.
+   */
+  int packShared() {
+    int keys =
+        TOKENS * (headDim + 2) * Short.BYTES
+            + headDim * ((GRIDS - 1) * Long.BYTES + GRIDS * Long.BYTES + Long.BYTES)
+            + ceilDiv(rows, TILE) * TILE * Short.BYTES;
+    int values = (TOKENS * (valueGroup + 2 + 2 * GRIDS) + valueGroup) * Float.BYTES;
+    return Math.max(keys, values) + TOKENS / Byte.SIZE;
   }
 
   /** Place of one of 16 columns among those of four lanes, each of which has four neighbours. */

@@ -179,8 +179,7 @@ final class CudaLayout {
 
   private int packShared(int tokens) {
     if (isAdaptive()) {
-      int row = Math.max(headDim / 2 + 1, adaptive.valueGroup + 1);
-      return Float.BYTES * tokens * row + 68 * headDim + 272;
+      return adaptive.packShared();
     }
     return isQuantized() ? 2 * (headDim + 2) * tokens + 8 * (headDim + 2 * tokens) + 16 : 0;
   }
