@@ -49,6 +49,9 @@ abstract class DecodeLoopContract {
   /** Whether the same rows give the same bits in a step of another size. */
   abstract boolean productsAreExact();
 
+  /** Whether nobody else takes memory of the device meanwhile. */
+  abstract boolean deviceIsOurs();
+
   @BeforeEach
   void open() {
     Path file = new TinyModel("llama", 4).withRopeFactors().write(folder.resolve("tiny.gguf"));
@@ -323,7 +326,9 @@ abstract class DecodeLoopContract {
       model.moveTo(other);
       backend.close();
       assertArrayEquals(expected, step(model.decodeLoop(other, 1), other));
-      assertEquals(before, freeBytes(other));
+      if (deviceIsOurs()) {
+        assertEquals(before, freeBytes(other));
+      }
       assertThrows(InvalidArgumentException.class, () -> model.decodeLoop(backend, 1));
     }
   }

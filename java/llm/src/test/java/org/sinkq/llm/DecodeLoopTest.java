@@ -11,4 +11,9 @@ class DecodeLoopTest extends DecodeLoopContract {
   boolean productsAreExact() {
     return true;
   }
+
+  @Override
+  boolean deviceIsOurs() {
+    return true;
+  }
 }

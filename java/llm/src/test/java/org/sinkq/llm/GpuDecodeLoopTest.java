@@ -14,4 +14,9 @@ class GpuDecodeLoopTest extends DecodeLoopContract {
   boolean productsAreExact() {
     return false;
   }
+
+  @Override
+  boolean deviceIsOurs() {
+    return false;
+  }
 }
