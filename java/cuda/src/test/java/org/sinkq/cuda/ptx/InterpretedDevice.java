@@ -1,15 +1,11 @@
 package org.sinkq.cuda.ptx;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.sinkq.DeviceException;
@@ -21,46 +17,10 @@ import org.sinkq.cuda.CudaDevice;
  * kernel that the sanitizer ends leaves the device failed for good, as a sticky error does.
  */
 public final class InterpretedDevice implements CudaDevice {
-  private static final int DEFAULT_DYNAMIC_SHARED = 48 << 10;
-  private static final int MAX_BLOCK_THREADS = 1024;
-  private static final int RESERVED_SHARED = 1 << 10;
-  private static final int SM_SHARED = 228 << 10;
-  private static final int SM_THREADS = 2048;
-  private static final int SM_BLOCKS = 32;
-  private static final int SM_REGISTERS = 64 << 10;
-
-  /** ptxas decides how many registers a kernel takes; here it is as many as kernels may. */
-  private static final int REGISTERS = 128;
-
   /** What the host gets for a byte that nobody wrote. */
   private static final byte UNINITIALISED = (byte) 0xcb;
 
   private static final int LOG_ENTRIES = 1000;
-  private static final int PARSED_MODULES = 8;
-
-  private static final Map<String, PtxModule> PARSED =
-      new LinkedHashMap<>(16, 0.75f, true) {
-        private static final long serialVersionUID = 1L;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<String, PtxModule> eldest) {
-          return size() > PARSED_MODULES;
-        }
-      };
-
-  private record Loaded(PtxModule source, ModuleMemory memory, Map<String, Entry> entries)
-      implements Module {}
-
-  private static final class Entry implements Function {
-    final Program program;
-    final int maxThreads;
-    int maxDynamicShared = DEFAULT_DYNAMIC_SHARED;
-
-    Entry(Program program, int maxThreads) {
-      this.program = program;
-      this.maxThreads = maxThreads == 0 ? MAX_BLOCK_THREADS : maxThreads;
-    }
-  }
 
   private record Recorded(List<InterpretedStream.Work> work) implements Graph {}
 
@@ -70,8 +30,7 @@ public final class InterpretedDevice implements CudaDevice {
   private final int ordinal;
   private final DeviceMemory memory;
   private final List<InterpretedStream> streams = new ArrayList<>();
-  private final Map<Long, Arena> pinned = new HashMap<>();
-  private final Map<Long, Long> pinnedEnds = new HashMap<>();
+  private final PinnedMemory pinned = new PinnedMemory();
   private final Deque<String> log = new ArrayDeque<>();
   private DeviceException failure;
   private long instructions;
@@ -99,7 +58,7 @@ public final class InterpretedDevice implements CudaDevice {
   /** A small device that runs any PTX up to sm_90a. */
   public static InterpretedDevice hopper(long seed) {
     return new InterpretedDevice(
-        new Facts("interpreted sm_90", 9, 0, 13000, 2, SM_SHARED - RESERVED_SHARED, 50L << 20),
+        new Facts("interpreted sm_90", 9, 0, 13000, 2, LoadedEntry.MOST_SHARED, 50L << 20),
         1L << 30,
         seed);
   }
@@ -151,10 +110,10 @@ public final class InterpretedDevice implements CudaDevice {
   public long allocate(long bytes) {
     check();
     if (bytes <= 0) {
-      throw error(1, "CUDA_ERROR_INVALID_VALUE", "allocating " + bytes + " bytes");
+      throw DeviceErrors.invalidValue("allocating " + bytes + " bytes");
     }
     if (bytes > totalBytes - memory.used()) {
-      throw error(
+      throw DeviceErrors.error(
           2,
           "CUDA_ERROR_OUT_OF_MEMORY",
           "allocating %d bytes, free=%d, total=%d"
@@ -166,34 +125,21 @@ public final class InterpretedDevice implements CudaDevice {
   @Override
   public void free(long address) {
     if (!memory.free(address)) {
-      throw error(1, "CUDA_ERROR_INVALID_VALUE", "freeing address=" + Fault.hex(address));
+      throw DeviceErrors.invalidValue("freeing address=" + Fault.hex(address));
     }
   }
 
   @Override
   public MemorySegment allocatePinned(long bytes) {
     check();
-    Arena arena = Arena.ofShared();
-    MemorySegment segment = arena.allocate(bytes, 256);
-    pinned.put(segment.address(), arena);
-    pinnedEnds.put(segment.address(), segment.address() + bytes);
-    return segment;
+    return pinned.allocate(bytes);
   }
 
   @Override
   public void freePinned(MemorySegment segment) {
-    Arena arena = pinned.remove(segment.address());
-    if (arena == null) {
-      throw error(1, "CUDA_ERROR_INVALID_VALUE", "freeing host memory that is not page-locked");
+    if (!pinned.free(segment)) {
+      throw DeviceErrors.invalidValue("freeing host memory that is not page-locked");
     }
-    pinnedEnds.remove(segment.address());
-    arena.close();
-  }
-
-  private boolean isPinned(MemorySegment segment) {
-    long address = segment.address();
-    return pinnedEnds.entrySet().stream()
-        .anyMatch(e -> e.getKey() <= address && address < e.getValue());
   }
 
   @Override
@@ -202,7 +148,7 @@ public final class InterpretedDevice implements CudaDevice {
     DeviceMemory.Range range = range(to, from.byteSize(), Space.Access.WRITE);
     // What is not page-locked has been read when the call returns.
     MemorySegment source =
-        isPinned(from) ? from : MemorySegment.ofArray(from.toArray(ValueLayout.JAVA_BYTE));
+        pinned.holds(from) ? from : MemorySegment.ofArray(from.toArray(ValueLayout.JAVA_BYTE));
     queue(
         stream,
         "copy %d bytes to the device".formatted(from.byteSize()),
@@ -234,7 +180,7 @@ public final class InterpretedDevice implements CudaDevice {
             }
           }
         });
-    if (!isPinned(to) && !stream(stream).capturing()) {
+    if (!pinned.holds(to) && !stream(stream).capturing()) {
       drain(stream(stream));
       check();
     }
@@ -280,126 +226,51 @@ public final class InterpretedDevice implements CudaDevice {
     try {
       return memory.range(-1, address, bytes, access);
     } catch (Fault fault) {
-      throw error(1, "CUDA_ERROR_INVALID_VALUE", fault.getMessage());
+      throw DeviceErrors.invalidValue(fault.getMessage());
     }
   }
 
   @Override
   public Module load(String ptx) {
     check();
-    try {
-      PtxModule source;
-      synchronized (PARSED) {
-        source = PARSED.computeIfAbsent(ptx, PtxParser::parse);
-      }
-      return new Loaded(source, new ModuleMemory(source, memory), new HashMap<>());
-    } catch (PtxSyntaxException e) {
-      throw error(218, "CUDA_ERROR_INVALID_PTX", e.getMessage());
-    }
+    return LoadedModule.load(ptx, memory);
   }
 
   @Override
   public Function function(Module module, String name) {
     check();
-    Loaded loaded = (Loaded) module;
-    PtxFunction source = loaded.source.functions().get(name);
-    if (source == null || !source.entry()) {
-      throw error(500, "CUDA_ERROR_NOT_FOUND", "finding entry '" + name + "'");
-    }
-    try {
-      return loaded.entries.computeIfAbsent(
-          name,
-          n -> new Entry(Decoder.decode(loaded.source, n, loaded.memory), source.maxThreads()));
-    } catch (PtxSyntaxException e) {
-      throw error(218, "CUDA_ERROR_INVALID_PTX", name + ": " + e.getMessage());
-    }
+    return ((LoadedModule) module).entry(name);
   }
 
   @Override
   public FunctionFacts facts(Function function) {
-    Program program = ((Entry) function).program;
-    return new FunctionFacts(REGISTERS, program.sharedBytes(), program.localBytes());
+    return ((LoadedEntry) function).facts();
   }
 
   @Override
   public void allowDynamicShared(Function function, int bytes) {
     check();
-    Entry entry = (Entry) function;
-    if (bytes + entry.program.sharedBytes() > facts.sharedBytesPerBlock()) {
-      throw error(
-          1,
-          "CUDA_ERROR_INVALID_VALUE",
-          "allowing %d bytes of dynamic shared memory, expected at most %d"
-              .formatted(bytes, facts.sharedBytesPerBlock() - entry.program.sharedBytes()));
-    }
-    entry.maxDynamicShared = bytes;
+    ((LoadedEntry) function).allowDynamicShared(bytes, facts.sharedBytesPerBlock());
   }
 
   @Override
   public int blocksPerMultiprocessor(Function function, int blockThreads, int dynamicSharedBytes) {
     check();
-    int shared = ((Entry) function).program.sharedBytes() + dynamicSharedBytes + RESERVED_SHARED;
-    int byThreads = Math.min(SM_THREADS, SM_REGISTERS / REGISTERS) / blockThreads;
-    return Math.min(SM_BLOCKS, Math.min(byThreads, SM_SHARED / shared));
+    return ((LoadedEntry) function).blocksPerMultiprocessor(blockThreads, dynamicSharedBytes);
   }
 
   @Override
   public void launch(Launch launch, Stream stream) {
     check();
-    Entry entry = (Entry) launch.function();
-    Program program = entry.program;
-    GridShape shape =
-        new GridShape(
-            launch.gridX(),
-            launch.gridY(),
-            launch.gridZ(),
-            launch.blockThreads(),
-            1,
-            1,
-            launch.dynamicSharedBytes());
-    checkShape(entry, shape);
-    if (launch.parameter().byteSize() < program.paramBytes()) {
-      throw error(
-          1,
-          "CUDA_ERROR_INVALID_VALUE",
-          "launching %s with a parameter of %d bytes, expected %d"
-              .formatted(program.name(), launch.parameter().byteSize(), program.paramBytes()));
-    }
-    byte[] params =
-        launch.parameter().asSlice(0, program.paramBytes()).toArray(ValueLayout.JAVA_BYTE);
+    LoadedEntry entry = (LoadedEntry) launch.function();
+    GridShape shape = entry.shape(launch);
+    byte[] params = entry.parameters(launch);
     queue(
         stream,
-        "launch " + program.name(),
-        () -> instructions += new Grid(program, shape, memory, params, random.nextLong()).run());
-  }
-
-  private void checkShape(Entry entry, GridShape shape) {
-    boolean grid =
-        shape.gridX() > 0
-            && shape.gridY() > 0
-            && shape.gridZ() > 0
-            && shape.gridY() < 1 << 16
-            && shape.gridZ() < 1 << 16;
-    if (!grid || shape.threads() <= 0 || shape.threads() > entry.maxThreads) {
-      throw error(
-          1,
-          "CUDA_ERROR_INVALID_VALUE",
-          "launching %s, grid=(%d,%d,%d), threads=%d, expected a grid from 1 and threads in 1..%d"
-              .formatted(
-                  entry.program.name(),
-                  shape.gridX(),
-                  shape.gridY(),
-                  shape.gridZ(),
-                  shape.threads(),
-                  entry.maxThreads));
-    }
-    if (shape.dynamicShared() > entry.maxDynamicShared) {
-      throw error(
-          1,
-          "CUDA_ERROR_INVALID_VALUE",
-          "launching %s with %d bytes of dynamic shared memory, allowed are %d"
-              .formatted(entry.program.name(), shape.dynamicShared(), entry.maxDynamicShared));
-    }
+        "launch " + entry.program().name(),
+        () ->
+            instructions +=
+                new Grid(entry.program(), shape, memory, params, random.nextLong()).run());
   }
 
   @Override
@@ -435,7 +306,8 @@ public final class InterpretedDevice implements CudaDevice {
   public void synchronize(Stream stream) {
     check();
     if (stream(stream).capturing()) {
-      throw error(900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "synchronizing during a capture");
+      throw DeviceErrors.error(
+          900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "synchronizing during a capture");
     }
     drain(stream(stream));
     check();
@@ -481,7 +353,8 @@ public final class InterpretedDevice implements CudaDevice {
     check();
     InterpretedStream.Marker marker = (InterpretedStream.Marker) event;
     if (!marker.recorded()) {
-      throw error(400, "CUDA_ERROR_INVALID_HANDLE", "waiting for an event that was not recorded");
+      throw DeviceErrors.error(
+          400, "CUDA_ERROR_INVALID_HANDLE", "waiting for an event that was not recorded");
     }
     drain(marker);
     check();
@@ -493,7 +366,8 @@ public final class InterpretedDevice implements CudaDevice {
     InterpretedStream.Marker first = (InterpretedStream.Marker) from;
     InterpretedStream.Marker second = (InterpretedStream.Marker) to;
     if (!first.recorded() || !second.recorded()) {
-      throw error(400, "CUDA_ERROR_INVALID_HANDLE", "timing events that were not recorded");
+      throw DeviceErrors.error(
+          400, "CUDA_ERROR_INVALID_HANDLE", "timing events that were not recorded");
     }
     streams.forEach(this::drain);
     check();
@@ -516,7 +390,8 @@ public final class InterpretedDevice implements CudaDevice {
     check();
     List<InterpretedStream.Work> work = stream(stream).capture();
     if (work == null) {
-      throw error(1, "CUDA_ERROR_ILLEGAL_STATE", "ending a capture that was not begun");
+      throw DeviceErrors.error(
+          1, "CUDA_ERROR_ILLEGAL_STATE", "ending a capture that was not begun");
     }
     streams.forEach(s -> s.leave(work));
     return new Recorded(List.copyOf(work));
@@ -544,9 +419,7 @@ public final class InterpretedDevice implements CudaDevice {
   @Override
   public void close() {
     streams.forEach(InterpretedStream::clear);
-    pinned.values().forEach(Arena::close);
-    pinned.clear();
-    pinnedEnds.clear();
+    pinned.close();
   }
 
   private static InterpretedStream stream(Stream stream) {
@@ -587,7 +460,7 @@ public final class InterpretedDevice implements CudaDevice {
     try {
       work.run();
     } catch (KernelFault fault) {
-      failure = failed(fault);
+      failure = DeviceErrors.of(fault);
       streams.forEach(InterpretedStream::clear);
     } catch (DeviceException e) {
       failure = e;
@@ -595,34 +468,10 @@ public final class InterpretedDevice implements CudaDevice {
     }
   }
 
-  private static DeviceException failed(KernelFault fault) {
-    int code =
-        switch (fault.kind) {
-          case ADDRESS -> 700;
-          case MISALIGNED -> 716;
-          default -> 719;
-        };
-    String name =
-        switch (fault.kind) {
-          case ADDRESS -> "CUDA_ERROR_ILLEGAL_ADDRESS";
-          case MISALIGNED -> "CUDA_ERROR_MISALIGNED_ADDRESS";
-          default -> "CUDA_ERROR_LAUNCH_FAILED";
-        };
-    return new DeviceException(code, name, fault.getMessage(), fault);
-  }
-
   /** Throws the sticky error, if there is one. */
   private void check() {
     if (failure != null) {
-      throw new DeviceException(
-          failure.code(),
-          failure.codeName(),
-          failure.getMessage().substring(failure.getMessage().indexOf(": ") + 2),
-          failure);
+      throw DeviceErrors.again(failure);
     }
-  }
-
-  private static DeviceException error(int code, String name, String message) {
-    return new DeviceException(code, name, message, null);
   }
 }

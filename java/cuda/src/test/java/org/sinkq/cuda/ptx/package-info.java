@@ -9,10 +9,10 @@
  *                                                      ▼
  *                                            Program: Op[], offsets into register files
  *  InterpretedDevice ─ InterpretedStream ─► Grid ─► Block ─► Warp ─► Op
- *     allocations, streams, graphs          seeded   barriers,   lanes in groups by pc
- *                                           schedule mbarriers
- *  DeviceMemory   SharedSpace + Clocks   LocalSpace   ParamSpace     behind GenericSpace
- *  bounds, init   bounds, init, races    bounds       read-only
+ *     LoadedModule, LoadedEntry,            seeded   barriers,   lanes in groups by pc
+ *     PinnedMemory, streams, graphs         schedule mbarriers
+ *  DeviceMemory   SharedSpace, RaceShadow + Clocks   LocalSpace   ParamSpace   behind GenericSpace
+ *  bounds, init   bounds, init, races                bounds       read-only
  * </pre>
  *
  * <p>A warp's registers are plain arrays, 32 lanes side by side: {@code int} for 32 bits and less
