@@ -304,6 +304,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     int page = this->page_of(unit);
     uint32_t q[C][4] = {};
     this->load_queries(q);
+    this->append_own_row();
     const uint8_t* at = this->address(unit, page);
     this->fetch_keys(unit, at);
     this->fetch_values(unit, at);

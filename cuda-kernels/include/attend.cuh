@@ -2,10 +2,12 @@
 //
 // Grid (items), 4 warps a block. An item is a range of units (page, 16 sink slots, 16 window tokens)
 // for up to 4 or 8 columns (query row, query head of the group) of one KV head; warps take every fourth
-// unit. The last range of the same columns to arrive merges all of them.
+// unit. The last range of the same columns to arrive merges all of them. The only new row of a sequence enters
+// the window here, so that a decode step is one launch.
 //
 //   Units ◄── Columns ◄── Products ◄── Attention      each has what the next ones need
 #pragma once
+#include "append.cuh"
 #include "merge.cuh"
 #include "products.cuh"
 
@@ -36,12 +38,24 @@ struct Attention : Products<BITS, D, G, WIDE> {
   using P::warp;
   using P::Products;
 
+  // Several rows were put there by `append`. Blocks with other columns of the same row put it there too, in
+  // the same bits, so that a warp has to wait for nobody.
+  __device__ __forceinline__ void append_own_row() const {
+    int unit = this->window_unit + (seq.length - seq.flushed) / TILE;
+    bool mine = unit >= item.first_unit && unit < item.end_unit && (unit - item.first_unit) % WARPS == warp;
+    if (mine && seq.rows == 1) {
+      put_row<D>(p, seq, item.sequence, item.head, this->win, 0);
+      __syncwarp();
+    }
+  }
+
   __device__ void run() {
     int unit = this->next(item.first_unit + warp);
     int page = this->page_of(unit);
     // The queries are asked for first, and looked at when the copies are under way.
     uint32_t x[C][4] = {};
     this->load_queries(x);
+    append_own_row();
     const uint8_t* at = this->address(unit, page);
     this->fetch_keys(unit, at);
     this->fetch_values(unit, at);

@@ -26,15 +26,13 @@ __device__ __forceinline__ float load(const uint8_t* data, int64_t index) {
   return of_bits<TYPE>(load_bits<TYPE>(data, index));
 }
 
-__device__ __forceinline__ float load(const Tensor& x, int64_t index) {
-  switch (x.dtype) {
-    case F32:
-      return load<F32>(x.data, index);
-    case F16:
-      return load<F16>(x.data, index);
-    default:
-      return load<BF16>(x.data, index);
-  }
+// Likewise for any type.
+__device__ __forceinline__ uint32_t load_bits(const Tensor& x, int64_t index) {
+  return x.dtype == F32 ? load_bits<F32>(x.data, index) : load_bits<F16>(x.data, index);
+}
+
+__device__ __forceinline__ float of_bits(const Tensor& x, uint32_t bits) {
+  return x.dtype == F32 ? of_bits<F32>(bits) : x.dtype == F16 ? of_bits<F16>(bits) : of_bits<BF16>(bits);
 }
 
 // Rounded to bf16, in the lower half.

@@ -129,7 +129,6 @@ final class CudaGraph implements EngineGraph {
 
     private void launch(int layer) {
       LayerLaunches launches = new LayerLaunches(engine, layer, flushStream);
-      launches.append(1, batch);
       launches.attend(layout.itemCount(layer), layout.columns(layer));
       if (flushes) {
         join(flushStream, engine.stream);

@@ -16,7 +16,7 @@ import org.sinkq.engine.EngineStep;
 
 /**
  * One step: append, attend, then select and pack where pages fill, layer by layer on the engine's
- * stream.
+ * stream. In a decode step attention appends the rows too, so that a layer is one launch.
  *
  * <p>The host waits for the device only to hand over host results, and in the step's last layer,
  * for the sink tables that the step has written and for the verdict on its keys and values.
@@ -175,13 +175,18 @@ final class CudaStep implements EngineStep {
 
   private void queue(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     engine.staging.bind(bind(layer), q, k, v, out);
-    append(layer);
+    if (tables.longestAppend() > 1) {
+      append(layer);
+    }
     attend(layer, q.dtype());
     engine.staging.fetch(q, k, v, out);
     flush(layer);
   }
 
-  /** Queues the rows' way into the window; the layer's operands are bound. */
+  /**
+   * Queues the rows' way into the window; the layer's operands are bound. Attention does that
+   * itself where every sequence has one new row.
+   */
   void append(int layer) {
     engine.launches(layer).append(tables.longestAppend(), sequences.size());
   }

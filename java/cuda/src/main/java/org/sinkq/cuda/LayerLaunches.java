@@ -24,7 +24,10 @@ final class LayerLaunches {
     heads = engine.geometry.shape().numKvHeads();
   }
 
-  /** The rows' way into the window: up to {@code rows} of each sequence. */
+  /**
+   * The rows' way into the window: up to {@code rows} of each sequence. The only row of a sequence
+   * gets there in {@link #attend}, too.
+   */
   void append(int rows, int sequences) {
     launch(engine.kernels.function("append"), rows, heads, sequences, CudaKernels.WARP, 0);
   }

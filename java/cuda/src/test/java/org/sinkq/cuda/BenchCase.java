@@ -157,24 +157,13 @@ final class BenchCase implements AutoCloseable {
         });
   }
 
-  /** Attention alone, a chain of launches. */
+  /**
+   * A decode step's work in one layer, a chain of launches: attention, and the new rows' way into
+   * the window.
+   */
   double attendMicros() {
     CudaStep step = step(WINDOW);
     double micros = time(step, layer -> step.attend(layer, DType.F16));
-    step.rollback();
-    return micros;
-  }
-
-  /** Append and attention: a decode step's work in one layer. */
-  double stepMicros() {
-    CudaStep step = step(WINDOW);
-    double micros =
-        time(
-            step,
-            layer -> {
-              step.append(layer);
-              step.attend(layer, DType.F16);
-            });
     step.rollback();
     return micros;
   }

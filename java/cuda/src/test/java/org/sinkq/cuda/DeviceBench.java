@@ -89,16 +89,17 @@ public final class DeviceBench {
     copied = copyBandwidth();
     print("device-to-device copy: %.0f GB/s read and written", copied);
     print("");
-    print("D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain.");
+    print(
+        "D = 128, page 128, window 95, 18 sinks; microseconds of one layer in a chain, its new row appended.");
     print(
         "fp16: the same kernel over fp16 pages. PyTorch: its fastest fp16 attention in this run."
             + " cuBLAS: two batched products and a softmax, over fp16. adaptive: codec INT2_ADAPTIVE.");
     print("");
     print(
         "| q/KV heads, batch, context | fp16 | 2 bit | x | PyTorch fp16 | x | cuBLAS fp16 | required | of copy"
-            + " rate | with append | flush | flush / 128 steps | adaptive | x | to 2 bit"
+            + " rate | flush | flush / 128 steps | adaptive | x | to 2 bit"
             + " | flush / 128 steps |");
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int i = 0; i < CASES.length; i++) {
       int[] c = CASES[i];
@@ -111,13 +112,12 @@ public final class DeviceBench {
       }
       try (BenchCase int2 = new BenchCase(device, kernels, KvCodec.INT2, heads, c[2], c[3])) {
         double attend = int2.attendMicros();
-        double step = int2.stepMicros();
         double flush = int2.flushMicros();
         String shape = "decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]);
         double torch = baseline.best(shape).map(Baseline.Time::micros).orElse(0.0);
         plots.add(new BenchPlots.Row(c, dense, attend, torch, denseBytes, int2.usefulBytes()));
         String row =
-            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %s | %.1f | %.0f %% | %.1f | %.1f | %.1f %% | %s |";
+            "| %d/%d, %d, %dK | %.1f | %.1f | %.2f | %s | %s | %.1f | %.0f %% | %.1f | %.1f %% | %s |";
         print(
             row,
             c[0],
@@ -131,7 +131,6 @@ public final class DeviceBench {
             cublas(c),
             REQUIRED[i],
             100 * int2.usefulBytes() / (attend * 1e-6) / (copied * 1e9),
-            step,
             flush,
             100 * flush / (128 * attend),
             adaptive(kernels, c, dense, attend));
@@ -257,7 +256,7 @@ public final class DeviceBench {
     print("");
     print("| decode step of 32 layers through the API, batch 1 | us |");
     print("|---|---|");
-    print("| plain: host time of 31 layers, 62 launches | %.0f |", micros.launched());
+    print("| plain: host time of 31 layers, 31 launches | %.0f |", micros.launched());
     print("| plain: until the result is there | %.0f |", micros.waited());
     print("| replayed: host time (required: 50) | %.0f |", micros.replayed());
     print("| replayed: until the result is there | %.0f |", micros.replayedWaited());

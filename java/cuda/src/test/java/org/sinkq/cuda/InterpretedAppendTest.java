@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -20,6 +21,7 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
+import org.sinkq.cache.SequenceState;
 import org.sinkq.cuda.ptx.InterpretedDevice;
 import org.sinkq.engine.Engine;
 import org.sinkq.engine.PageImage;
@@ -66,7 +68,7 @@ class InterpretedAppendTest {
   }
 
   private static void append(AttentionBackend backend, KvSequence sequence, TensorView kv) {
-    try (AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, ROWS))) {
+    try (AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, kv.tokens()))) {
       for (int layer = 0; layer < LAYERS; layer++) {
         plan.append(layer, kv, kv);
       }
@@ -136,5 +138,69 @@ class InterpretedAppendTest {
       assertEquals(ROWS, sequence.length());
     }
     device.free(memory);
+  }
+
+  private static void decode(AttentionBackend backend, KvSequence sequence, TensorView kv) {
+    try (AttentionPlan plan = backend.plan(AttentionMetadata.decode(List.of(sequence)))) {
+      float[] q = new float[2 * HEADS * DIM];
+      TensorView queries = TensorView.of(q, 1, 2 * HEADS, DIM);
+      for (int layer = 0; layer < LAYERS; layer++) {
+        plan.run(layer, queries, kv, kv, queries);
+      }
+      plan.commit();
+    }
+  }
+
+  @Test
+  void theRowOfADecodeStepNeedsNoLaunchOfItsOwn() {
+    float[] x = rows();
+    TensorView row = TensorView.of(Arrays.copyOf(x, HEADS * DIM), 1, HEADS, DIM);
+    try (AttentionBackend backend = open()) {
+      KvSequence appended = backend.newSequence();
+      KvSequence decoded = backend.newSequence();
+      append(backend, appended, TensorView.of(x, ROWS, HEADS, DIM));
+      append(backend, decoded, TensorView.of(x, ROWS, HEADS, DIM));
+      append(backend, appended, row);
+      int before = device.log().size();
+      decode(backend, decoded, row);
+      List<String> work = device.log().subList(before, device.log().size());
+      assertTrue(work.stream().anyMatch(w -> w.contains("attend")), work::toString);
+      assertTrue(work.stream().noneMatch(w -> w.contains("append")), work::toString);
+      Engine engine = EngineAccess.engine(backend);
+      SequenceState left = EngineAccess.state(appended);
+      SequenceState right = EngineAccess.state(decoded);
+      for (int layer = 0; layer < LAYERS; layer++) {
+        for (int head = 0; head < HEADS; head++) {
+          assertArrayEquals(
+              engine.readWindowRow(layer, head, left, ROWS),
+              engine.readWindowRow(layer, head, right, ROWS));
+          assertEquals(
+              engine.readScore(layer, head, left, ROWS),
+              engine.readScore(layer, head, right, ROWS));
+        }
+      }
+    }
+  }
+
+  @Test
+  void aBadElementOfADecodeStepIsNamed() {
+    float[] x = rows();
+    float[] bad = Arrays.copyOf(x, HEADS * DIM);
+    bad[DIM + 6] = Float.NaN;
+    try (AttentionBackend backend = open();
+        KvSequence sequence = backend.newSequence()) {
+      append(backend, sequence, TensorView.of(x, ROWS, HEADS, DIM));
+      InvalidArgumentException e =
+          assertThrows(
+              InvalidArgumentException.class,
+              () -> decode(backend, sequence, TensorView.of(bad, 1, HEADS, DIM)));
+      assertEquals(
+          "key=NaN at layer 0, head 1, position 90, channel 6, expected a finite number within the"
+              + " fp16 range",
+          e.getMessage());
+      assertEquals(ROWS, sequence.length());
+      decode(backend, sequence, TensorView.of(Arrays.copyOf(x, HEADS * DIM), 1, HEADS, DIM));
+      assertEquals(ROWS + 1, sequence.length());
+    }
   }
 }
