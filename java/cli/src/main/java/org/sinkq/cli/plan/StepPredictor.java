@@ -7,14 +7,11 @@ import org.sinkq.ModelShape;
 /** Predicts the time of decode steps of a model on a GPU. */
 public final class StepPredictor {
   /**
-   * Seconds that a launch of attention takes however little it reads: filling the pipeline, the
-   * last blocks, the merge. Measured on an H100 and an H200 as what 8 x 32K and 8 x 128K leave at 0
-   * bytes.
+   * Seconds that a launch of attention takes however little it reads: the step's rows into the
+   * window, filling the pipeline, the last blocks, the merge. Measured on an H100 as what 1 x 8K,
+   * 32K and 128K leave at 0 bytes.
    */
-  private static final double ATTEND_SECONDS = 13e-6;
-
-  /** Seconds of appending a step's rows in a layer: "with append" less "2 bit" in docs/results. */
-  private static final double APPEND_SECONDS = 4e-6;
+  private static final double ATTEND_SECONDS = 8e-6;
 
   /** Share of a step's attention that filling pages adds (docs/results, throughput). */
   private static final double FLUSH_SHARE = 0.006;
@@ -101,7 +98,7 @@ public final class StepPredictor {
     }
     double bytes =
         sequences * (pages * pageBytes(format, spec) + dense * shape.fp16BytesPerToken());
-    double fixed = shape.numLayers() * (ATTEND_SECONDS + APPEND_SECONDS);
+    double fixed = shape.numLayers() * ATTEND_SECONDS;
     double arithmetic = sequences * pages * dequantizeSeconds(spec) / occupancy(sequences);
     return fixed + Math.max(bytes / gpu.readRate(), arithmetic);
   }

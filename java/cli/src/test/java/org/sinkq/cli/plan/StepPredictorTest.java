@@ -28,13 +28,13 @@ class StepPredictorTest {
     }
   }
 
-  /** The "with append" column of docs/results/h100-2026-11-24.md: one layer, 32/8 heads. */
+  /** The "2 bit" column of docs/results/h100-2026-11-27.md: one layer, 32/8 heads. */
   @Test
   void attentionTakesWhatItTookOnAnH100() {
     DecoderShape layer = DecoderShape.llama("layer", ModelShape.of(1, 32, 8, 128), 4096, 14336, 0);
     StepPredictor predictor = new StepPredictor(layer, Gpu.H100_80, ENGINE);
     int[][] cases = {{1, 32768}, {1, 131072}, {8, 32768}, {32, 8192}, {8, 131072}};
-    double[] microseconds = {22.3, 41.5, 68.2, 68.0, 219.7};
+    double[] microseconds = {14.0, 33.1, 59.0, 58.8, 211.3};
     for (int i = 0; i < cases.length; i++) {
       double predicted =
           1e6 * predictor.stepTime(format(KvCodec.INT2), cases[i][0], cases[i][1]).attention();
