@@ -1,11 +1,13 @@
 // append: rows of k and v into the window, with the L1 score of each key. In a decode step attend does that
 // itself, see append_own_row there.
-// Also moves the committed window to the front of the staging area where a step uses one.
-// Grid (rows of the longest sequence incl. its staged window, kv_heads, sequences), one warp a block.
+// A sequence that uses the staging area also has its committed window moved to the front of that; there a warp takes
+// the keys or the values of a dense block, elsewhere a row.
+// Grid (twice the dense blocks, or rows, of the sequence that has most, kv_heads, sequences), one warp a block.
 #pragma once
 #include "elements.cuh"
 #include "layout.cuh"
 #include "params.cuh"
+#include "ptx.cuh"
 
 namespace sinkq {
 
@@ -30,7 +32,7 @@ __device__ __forceinline__ uint16_t checked(const Params& p, float x, int sequen
 }
 
 // |x| in units of 2^-24.
-__device__ __forceinline__ uint64_t score_units(uint16_t bits) {
+__device__ __forceinline__ uint64_t score_units(uint32_t bits) {
   unsigned exponent = (bits >> 10) & 31;
   uint64_t mantissa = bits & 0x3FF;
   return exponent == 0 ? mantissa : (mantissa | 0x400) << (exponent - 1);
@@ -71,32 +73,113 @@ __device__ __forceinline__ void put_row(const Params& p, const Sequence& s, int 
   if (p.sink_slots > 0 && lane == 0) w.scores[slot] = score;
 }
 
+// A block of 16 tokens into the staging area. Lane 4 g + t has tokens g and g + 8, channels 2 t and 2 t + 1 of 8, as
+// keys lie in the block; values lie there transposed.
 template <int D>
-__device__ void append_row(const Params& p) {
-  constexpr int BLOCK = 2 * dense_half(D);
-  const Sequence& s = sequence(p, blockIdx.z);
-  int head = blockIdx.y;
-  int lane = threadIdx.x;
-  int window_tokens = s.length - s.flushed;
-  bool staged = s.staged_block >= 0;
-  int index = staged ? blockIdx.x : blockIdx.x + window_tokens;  // token of the window
-  if (index >= window_tokens + s.rows) return;
-  Window w = window<BLOCK>(p, s, head);
-  if (index < window_tokens) {
-    int slot = w.slot(index);
-    uint8_t* block = w.blocks + int64_t{slot / TILE} * BLOCK;
-    int from = (s.flushed + index) % p.ring_tokens;
-    const uint8_t* source = head_rows(p, s.slot, head) + from / TILE * BLOCK;
-    for (int d = lane; d < D; d += 32) {
-      *reinterpret_cast<uint16_t*>(block + dense_key_offset(slot, d)) =
-          *reinterpret_cast<const uint16_t*>(source + dense_key_offset(from, d));
-      *reinterpret_cast<uint16_t*>(block + dense_value_offset<D>(slot, d)) =
-          *reinterpret_cast<const uint16_t*>(source + dense_value_offset<D>(from, d));
+struct BlockAppender {
+  static constexpr int HALF = dense_half(D);
+
+  const Params& p;
+  const Sequence& s;
+  const int block;  // of the window
+  const int value;  // values instead of keys
+  const Tensor& x;
+  const int head = blockIdx.y;
+  const int lane = threadIdx.x;
+  const int g = threadIdx.x / 4;
+  const int t = threadIdx.x % 4;
+  const int first;  // row of the step, of the block's first token
+
+  __device__ BlockAppender(const Params& p, const Sequence& s, int block, int value)
+      : p(p), s(s), block(block), value(value), x(value ? p.v : p.k), first(block * TILE - (s.length - s.flushed)) {}
+
+  // Two elements of a row as fp16.
+  __device__ __forceinline__ uint32_t pair(int row, int channel) const {
+    if (row < 0 || row >= s.rows) return 0;
+    int64_t at = (s.first_row + row) * x.token_stride + head * x.head_stride + channel;
+    if (x.dtype == F32) {
+      const float* from = reinterpret_cast<const float*>(x.data) + at;
+      float2 both = (reinterpret_cast<uintptr_t>(from) & 7) == 0 ? *reinterpret_cast<const float2*>(from)
+                                                                 : float2{from[0], from[1]};
+      return pack_halves(both.x, both.y);
     }
-    if (p.sink_slots > 0 && lane == 0) w.scores[slot] = ring_scores<BLOCK>(p, s.slot, head)[from];
-    return;
+    const uint16_t* from = reinterpret_cast<const uint16_t*>(x.data) + at;
+    uint32_t bits = (reinterpret_cast<uintptr_t>(from) & 3) == 0 ? *reinterpret_cast<const uint32_t*>(from)
+                                                                 : from[0] | from[1] << 16;
+    return x.dtype == F16 ? bits : pack_halves(__uint_as_float(bits << 16), __uint_as_float(bits & 0xFFFF0000));
   }
-  put_row<D>(p, s, blockIdx.z, head, w, index - window_tokens);
+
+  // Zeros for elements that are not finite in fp16.
+  __device__ __forceinline__ uint32_t checked_pair(uint32_t bits, int row, int channel) const {
+    if ((((bits & 0x7C007C00) + 0x04000400) & 0x80008000) == 0) return bits;
+    for (int i = 0; i < 2; i++) {
+      uint32_t exponent = 0x7C00u << (16 * i);
+      if ((bits & exponent) != exponent) continue;
+      report(p, blockIdx.z, row, head, value, channel + i);
+      bits &= ~(0xFFFFu << (16 * i));
+    }
+    return bits;
+  }
+
+  static __device__ __forceinline__ uint4 transposed(uint4 a) {
+    return {transpose(a.x), transpose(a.z), transpose(a.y), transpose(a.w)};
+  }
+
+  // The 16 x 16 tile of a channel tile. Rows in front of the step's come from the ring.
+  __device__ __forceinline__ uint4 tile(int c, const uint8_t* ring) const {
+    uint32_t words[4];
+#pragma unroll
+    for (int r = 0; r < 4; r++) words[r] = pair(first + g + 8 * (r % 2), c * TILE + 2 * t + 8 * (r / 2));
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+      words[r] = checked_pair(words[r], first + g + 8 * (r % 2), c * TILE + 2 * t + 8 * (r / 2));
+    }
+    if (first < 0) {
+      uint4 old = reinterpret_cast<const uint4*>(ring + c * TILE_BYTES)[lane];
+      if (value) old = transposed(old);
+      if (first + g < 0) words[0] = old.x, words[2] = old.z;
+      if (first + g + 8 < 0) words[1] = old.y, words[3] = old.w;
+    }
+    return {words[0], words[1], words[2], words[3]};
+  }
+
+  __device__ __forceinline__ void run() const {
+    Window w = window<2 * HALF>(p, s, head);
+    uint8_t* to = w.blocks + int64_t{block} * 2 * HALF + value * HALF;
+    int from = (s.flushed + block * TILE) % p.ring_tokens;
+    const uint8_t* ring = head_rows(p, s.slot, head) + from / TILE * 2 * HALF + value * HALF;
+    uint64_t score[2] = {};
+#pragma unroll 2
+    for (int c = 0; c < D / TILE; c++) {
+      uint4 a = tile(c, ring);
+      reinterpret_cast<uint4*>(to + c * TILE_BYTES)[lane] = value ? transposed(a) : a;
+      if (value) continue;
+      score[0] += units_of_pair(a.x) + units_of_pair(a.z);
+      score[1] += units_of_pair(a.y) + units_of_pair(a.w);
+    }
+    if (p.sink_slots == 0 || value) return;
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      score[h] += __shfl_xor_sync(~0u, score[h], 1);
+      score[h] += __shfl_xor_sync(~0u, score[h], 2);
+      if (t == 0) w.scores[block * TILE + g + 8 * h] = score[h];
+    }
+  }
+
+  static __device__ __forceinline__ uint64_t units_of_pair(uint32_t bits) {
+    return score_units(bits & 0x7FFF) + score_units(bits >> 16 & 0x7FFF);
+  }
+};
+
+template <int D>
+__device__ void append(const Params& p) {
+  const Sequence& s = sequence(p, blockIdx.z);
+  if (s.staged_block >= 0) {
+    int block = blockIdx.x / 2;
+    if (block * TILE < s.length - s.flushed + s.rows) BlockAppender<D>(p, s, block, blockIdx.x % 2).run();
+  } else if (blockIdx.x < s.rows) {
+    put_row<D>(p, s, blockIdx.z, blockIdx.y, window<2 * dense_half(D)>(p, s, blockIdx.y), blockIdx.x);
+  }
 }
 
 }  // namespace sinkq

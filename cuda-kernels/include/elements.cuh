@@ -54,10 +54,14 @@ __device__ __forceinline__ void store(const Tensor& x, int64_t index, float valu
   }
 }
 
+// Two elements of a type of 16 bits.
+__device__ __forceinline__ uint32_t pair_bits(const Tensor& x, float first, float second) {
+  return x.dtype == F16 ? pack_halves(first, second) : bf16_bits(first) | bf16_bits(second) << 16;
+}
+
 // Two neighbouring elements of a type of 16 bits, the first at a multiple of 4 bytes.
 __device__ __forceinline__ void store_pair(const Tensor& x, int64_t index, float first, float second) {
-  uint32_t bits = x.dtype == F16 ? pack_halves(first, second) : bf16_bits(first) | bf16_bits(second) << 16;
-  *reinterpret_cast<uint32_t*>(x.data + 2 * index) = bits;
+  *reinterpret_cast<uint32_t*>(x.data + 2 * index) = pair_bits(x, first, second);
 }
 
 // Four neighbouring elements.

@@ -32,6 +32,14 @@ struct Range {
     low = min(low, x);
     high = max(high, x);
   }
+
+  // With what `lanes` neighbouring lanes have found.
+  __device__ __forceinline__ void join(int lanes) {
+    for (int i = lanes / 2; i > 0; i /= 2) {
+      low = min(low, __shfl_xor_sync(~0u, low, i));
+      high = max(high, __shfl_xor_sync(~0u, high, i));
+    }
+  }
 };
 
 // Scale and minimum, rounded to fp16 before any code is computed with them.
@@ -46,7 +54,12 @@ template <int BITS>
 __device__ __forceinline__ uint32_t code(float x, float2 range) {
   constexpr float LEVELS = (1 << BITS) - 1;
   if (range.x == 0.f) return 0;
-  return static_cast<uint32_t>(fminf(fmaxf(rintf(__fdiv_rn(__fsub_rn(x, range.y), range.x)), 0.f), LEVELS));
+  float above = __fsub_rn(x, range.y);
+  float steps = __fdividef(above, range.x);
+  float nearest = rintf(steps);
+  // A quotient that is off by 2 units in the last place rounds like the exact one, unless it is near a tie.
+  if (fabsf(steps - nearest) > 0.5f - 1e-5f) nearest = rintf(__fdiv_rn(above, range.x));
+  return static_cast<uint32_t>(fminf(fmaxf(nearest, 0.f), LEVELS));
 }
 
 __device__ __forceinline__ void put_parameters(uint8_t* block, int column, float2 range, bool mark) {
@@ -86,6 +99,7 @@ struct Packer {
   // Copies one half of the page's dense blocks to shared memory, token by token.
   __device__ void gather(const Window& w, int first, bool values) {
     int blocks = tokens / TILE;
+#pragma unroll 4
     for (int i = threadIdx.x; i < blocks * CHANNEL_TILES * 32; i += PACK_THREADS) {
       int lane = i % 32;
       int tile = i / 32 % CHANNEL_TILES;
@@ -106,7 +120,14 @@ struct Packer {
     }
   }
 
-  __device__ bool is_masked(int token) const { return masked[token / 32] >> (token % 32) & 1; }
+  // Few pages have a masked token, and what `any` says is in a register.
+  __device__ bool any_masked() const { return (masked[0] | masked[1] | masked[2] | masked[3]) != 0; }
+  __device__ bool is_masked(bool any, int token) const { return any && (masked[token / 32] >> (token % 32) & 1); }
+
+  // A channel, an even one, and the next.
+  __device__ uint32_t pair(int token, int channel) const {
+    return *reinterpret_cast<const uint32_t*>(x + token * PITCH + channel);
+  }
 
   __device__ float at(int token, int channel) const {
     return __half2float(__ushort_as_half(x[token * PITCH + channel]));
@@ -114,14 +135,28 @@ struct Packer {
 
   __device__ void pack_keys(uint8_t* page) {
     int parameters_at = code_bytes(BITS, D, tokens);
-    bool any = (masked[0] | masked[1] | masked[2] | masked[3]) != 0;
-    for (int d = threadIdx.x; d < D; d += PACK_THREADS) {
-      Range r;
-      for (int t = 0; t < tokens; t++) {
-        if (!is_masked(t)) r.add(x[t * PITCH + d]);
+    bool any = any_masked();
+    // Two channels for four lanes, which share the tokens.
+    for (int first = 0; first < 2 * D; first += PACK_THREADS) {
+      int i = first + threadIdx.x;
+      int d = i / 4 * 2;
+      Range r[2];
+      if (d < D) {
+#pragma unroll 8
+        for (int t = i % 4; t < tokens; t += 4) {
+          uint32_t both = pair(t, d);
+          if (is_masked(any, t)) continue;
+          r[0].add(static_cast<uint16_t>(both));
+          r[1].add(static_cast<uint16_t>(both >> 16));
+        }
       }
-      key_range[d] = parameters<BITS>(r);
-      put_parameters(page + parameters_at + d / TILE * PARAMETER_BYTES, d % TILE, key_range[d], d == 0 && any);
+      r[0].join(4);
+      r[1].join(4);
+      d += i % 4;
+      if (i % 4 < 2 && d < D) {
+        key_range[d] = parameters<BITS>(r[i % 4]);
+        put_parameters(page + parameters_at + d / TILE * PARAMETER_BYTES, d % TILE, key_range[d], d == 0 && any);
+      }
     }
     __syncthreads();
     int token_tiles = tokens / TILE;
@@ -135,9 +170,11 @@ struct Packer {
         if (j >= CHANNEL_TILES * token_tiles) break;
         int token = j % token_tiles * TILE + row;
         int channel = j / token_tiles * TILE + column;
-        if (is_masked(token)) continue;
-        word |= code<BITS>(at(token, channel), key_range[channel]) << (BITS * n);
-        word |= code<BITS>(at(token, channel + 1), key_range[channel + 1]) << (16 + BITS * n);
+        if (is_masked(any, token)) continue;
+        uint32_t both = pair(token, channel);
+        float2 keys = __half22float2(*reinterpret_cast<const __half2*>(&both));
+        word |= code<BITS>(keys.x, key_range[channel]) << (BITS * n);
+        word |= code<BITS>(keys.y, key_range[channel + 1]) << (16 + BITS * n);
       }
       reinterpret_cast<uint32_t*>(page)[i] = word;
     }
@@ -146,14 +183,27 @@ struct Packer {
   __device__ void pack_values(uint8_t* half) {
     int parameters_at = code_bytes(BITS, D, tokens);
     int token_tiles = tokens / TILE;
-    for (int i = threadIdx.x; i < GROUPS * tokens; i += PACK_THREADS) {
+    bool any = any_masked();
+    // Two lanes share a token's channels.
+    for (int first = 0; first < 2 * GROUPS * tokens; first += PACK_THREADS) {
+      int i = (first + threadIdx.x) / 2;
       int t = i % tokens;
       int group = i / tokens;
       Range r;
-      for (int d = group * GROUP; d < (group + 1) * GROUP; d++) r.add(x[t * PITCH + d]);
-      value_range[i] = parameters<BITS>(r);
-      put_parameters(half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES, t % TILE,
-                     value_range[i], group == 0 && is_masked(t));
+      if (group < GROUPS) {
+#pragma unroll 8
+        for (int d = group * GROUP + 2 * (threadIdx.x % 2); d < (group + 1) * GROUP; d += 4) {
+          uint32_t both = pair(t, d);
+          r.add(static_cast<uint16_t>(both));
+          r.add(static_cast<uint16_t>(both >> 16));
+        }
+      }
+      r.join(2);
+      if (group < GROUPS && threadIdx.x % 2 == 0) {
+        value_range[i] = parameters<BITS>(r);
+        put_parameters(half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES, t % TILE,
+                       value_range[i], group == 0 && is_masked(any, t));
+      }
     }
     __syncthreads();
     for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
@@ -167,7 +217,7 @@ struct Packer {
         int channel = j % CHANNEL_TILES * TILE + row;
         for (int h = 0; h < 2; h++) {
           int token = j / CHANNEL_TILES * TILE + column + h;
-          if (is_masked(token)) continue;
+          if (is_masked(any, token)) continue;
           word |= code<BITS>(at(token, channel), value_range[channel / GROUP * tokens + token])
                   << (16 * h + BITS * n);
         }

@@ -45,6 +45,7 @@ __device__ __forceinline__ void mma(float (&d)[4], uint32_t a0, uint32_t a1, uin
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
+
 // Transposes an 8 x 8 matrix of fp16 across the warp: rows of an accumulator become columns of an operand.
 __device__ __forceinline__ uint32_t transpose(uint32_t a) {
   uint32_t d;

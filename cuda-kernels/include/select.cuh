@@ -18,17 +18,6 @@ struct Candidates {
   int size;
 };
 
-// Puts an entry in front of the worse ones; among equals the older, listed one stays ahead.
-__device__ inline void insert(Candidates& c, int at, int candidate, uint64_t score) {
-  while (at > 0 && c.score[at - 1] > score) {
-    c.candidate[at] = c.candidate[at - 1];
-    c.score[at] = c.score[at - 1];
-    at--;
-  }
-  c.candidate[at] = candidate;
-  c.score[at] = score;
-}
-
 // Members sorted by (score, position).
 __device__ inline void collect_pool(Candidates& c, const SinkHead& h, int slots) {
   c.size = 0;
@@ -57,27 +46,74 @@ __device__ inline void copy_table(const SinkHead& to, const SinkHead& from, int 
   __syncwarp();
 }
 
-// Offers the flushed tokens in order; most fail against the worst candidate and cost one ballot for 32.
-__device__ inline void offer_all(Candidates& c, const Params& p, const Window& w, int count, int lane) {
-  for (int base = 0; base < count; base += 32) {
-    uint64_t score = w.scores[w.slot(base + lane)];
-    unsigned left = ~0u;
-    while (true) {
-      int size = c.size;
-      bool full = size == p.pool_tokens;
-      bool wins = (left >> lane & 1) && (!full || score < c.score[size - 1]);
-      unsigned winners = __ballot_sync(~0u, wins);
-      if (winners == 0) break;
-      __syncwarp();  // everybody has read the list
+// The candidates while tokens are offered: entry i in lane i, behind the last one an infinite score.
+struct Offers {
+  static constexpr uint64_t INFINITE = ~uint64_t{0};
+
+  int lane;
+  int most;  // entries
+  int candidate;
+  uint64_t score;
+  uint64_t worst;  // of a full list
+
+  __device__ Offers(const Candidates& c, int most, int lane) : lane(lane), most(most) {
+    bool used = lane < c.size;
+    candidate = used ? c.candidate[lane] : 0;
+    score = used ? c.score[lane] : INFINITE;
+    worst = __shfl_sync(~0u, score, most - 1);
+  }
+
+  // Offers each lane's token, all of them in order; among equals the older, listed one stays ahead.
+  __device__ void offer(int token, uint64_t of) {
+    unsigned winners = __ballot_sync(~0u, of < worst);
+    while (winners != 0) {
       int first = __ffs(winners) - 1;
-      if (lane == first) {
-        insert(c, full ? size - 1 : size, base + lane, score);
-        c.size = full ? size : size + 1;
+      uint64_t better = __shfl_sync(~0u, of, first);
+      int taken = __shfl_sync(~0u, token, first);
+      int at = __popc(__ballot_sync(~0u, score <= better));
+      uint64_t score_before = __shfl_up_sync(~0u, score, 1);
+      int candidate_before = __shfl_up_sync(~0u, candidate, 1);
+      if (lane == at) {
+        score = better;
+        candidate = taken;
+      } else if (lane > at) {
+        score = lane < most ? score_before : INFINITE;
+        candidate = candidate_before;
       }
-      left = first == 31 ? 0 : ~0u << (first + 1);
-      __syncwarp();
+      worst = __shfl_sync(~0u, score, most - 1);
+      unsigned later = first == 31 ? 0 : ~0u << (first + 1);
+      winners = __ballot_sync(~0u, of < worst) & later;
     }
   }
+
+  __device__ void store(Candidates& c) const {
+    unsigned used = __ballot_sync(~0u, score != INFINITE);
+    if (score != INFINITE) {
+      c.candidate[lane] = candidate;
+      c.score[lane] = score;
+    }
+    if (lane == 0) c.size = __popc(used);
+  }
+};
+
+// Offers the flushed tokens in order. Scores of several rounds are asked for at once; most tokens fail against
+// the worst candidate and cost one vote for all rounds.
+__device__ inline void offer_all(Candidates& c, const Params& p, const Window& w, int count, int lane) {
+  constexpr int ROUNDS = 8;
+  Offers offers(c, p.pool_tokens, lane);
+  for (int base = 0; base < count; base += 32 * ROUNDS) {
+    uint64_t score[ROUNDS];
+    uint64_t best = Offers::INFINITE;
+#pragma unroll
+    for (int i = 0; i < ROUNDS; i++) {
+      score[i] = base + 32 * i < count ? w.scores[w.slot(base + 32 * i + lane)] : Offers::INFINITE;
+      best = min(best, score[i]);
+    }
+    if (!__any_sync(~0u, best < offers.worst)) continue;
+#pragma unroll
+    for (int i = 0; i < ROUNDS; i++) offers.offer(base + 32 * i + lane, score[i]);
+  }
+  offers.store(c);
 }
 
 // Lane 0: applies the new pool to the table; returns how many tokens became sinks.
@@ -135,6 +171,7 @@ __device__ void select_sinks(const Params& p) {
   if (lane == 0) collect_pool(candidates, table, p.sink_slots);
   __syncwarp();
   offer_all(candidates, p, w, s.new_pages * p.page_tokens, lane);
+  __syncwarp();
   if (lane == 0) {
     pick_count = apply(candidates, p, table, s.flushed, picks + 1, slot_of_pick);
     picks[0] = pick_count;

@@ -43,41 +43,70 @@ struct Tiles {
   uint8_t* values;
   int* positions;  // of the tile's tokens; FREE: none
   Window win;
-  int sink_tile;    // first tile of sinks
-  int window_tile;  // first tile of the window
-  int first_tile;   // of the item
+  int first_row;        // of the item's columns
+  int first_head;       // of the group
+  int flushed;          // position of the first window token
+  int page_blocks;      // blocks of 16 tokens in pages
+  int last_block;       // of the window
+  int sink_tile;        // first tile of sinks
+  int window_tile;      // first tile of the window
+  int first_tile;       // of the item
   int end_tile;
-  int lowest_all;    // first position that any column sees
-  int highest_all;   // last one
-  int highest_warp;  // of this warp's columns; -1: it has none
+  int page_from;        // first tile of pages that any column sees
+  int window_from;      // first tile of the window that any column sees
+  int whole_from;       // tiles whose tokens every column sees all
+  int whole_end;
+  int warp_end;         // end of the tiles that this warp's columns see; 0: it has no columns
 
   __device__ Tiles(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared, int* positions)
       : p(p), seq(seq), item(item), keys(shared), values(shared + S::TILE_HALF), positions(positions) {
     win = window<S::DENSE_BLOCK>(p, seq, item.head);
-    highest_all = seq.length + (item.first_column + item.columns - 1) / p.group;
-    lowest_all = lowest(seq.length + item.first_column / p.group);
-    int first = warp * S::WARP_COLUMNS;
-    int last = min(first + S::WARP_COLUMNS, item.columns) - 1;
-    highest_warp = first < item.columns ? seq.length + (item.first_column + last) / p.group : -1;
-    sink_tile = ceil_div(seq.flushed, S::TOKENS);
-    window_tile = sink_tile + (seq.flushed == 0 ? 0 : ceil_div(p.sink_slots, S::TOKENS));
-    int tiles = window_tile + ceil_div(highest_all + 1 - seq.flushed, S::TOKENS);
+    flushed = seq.flushed;
+    page_blocks = flushed / TILE;
+    last_block = (seq.length + seq.rows - 1 - flushed) / TILE;
+    sink_tile = ceil_div(flushed, S::TOKENS);
+    window_tile = sink_tile + (flushed == 0 ? 0 : ceil_div(p.sink_slots, S::TOKENS));
+    first_row = item.first_column / p.group;
+    first_head = item.first_column - first_row * p.group;
+    int lowest_position = position(0);
+    int highest_position = position(item.columns - 1);
+    int tiles = window_tiles(highest_position);
     first_tile = static_cast<int>(int64_t{tiles} * item.split / item.splits);
     end_tile = static_cast<int>(int64_t{tiles} * (item.split + 1) / item.splits);
+    page_from = min(lowest(lowest_position) / S::TOKENS, sink_tile);
+    window_from = window_tile + max(lowest(lowest_position) - flushed, 0) / S::TOKENS;
+    whole_from = window_tile + ceil_div(max(lowest(highest_position) - flushed, 0), S::TOKENS);
+    whole_end = window_tile + (lowest_position + 1 - flushed) / S::TOKENS;
+    int first = warp * S::WARP_COLUMNS;
+    int last = min(first + S::WARP_COLUMNS, item.columns) - 1;
+    warp_end = first < item.columns ? window_tiles(position(last)) : 0;
+  }
+
+  // Position of a column's row.
+  __device__ __forceinline__ int position(int column) const {
+    return seq.length + first_row + row_of(p, first_head + column);
+  }
+
+  // Where a column begins in the caller's queries or results.
+  __device__ __forceinline__ int64_t offset(const Tensor& x, int column) const {
+    int row = row_of(p, first_head + column);
+    int head = first_head + column - row * p.group;
+    return (seq.first_row + first_row + row) * x.token_stride + (item.head * p.group + head) * x.head_stride;
+  }
+
+  // End of the tiles that are seen at a position.
+  __device__ __forceinline__ int window_tiles(int position) const {
+    return window_tile + ceil_div(position + 1 - flushed, S::TOKENS);
   }
 
   __device__ __forceinline__ int lowest(int position) const {
     return p.sliding_window == 0 ? 0 : max(0, position - p.sliding_window + 1);
   }
 
-  __device__ __forceinline__ bool visible(int tile) const {
-    if (tile >= window_tile) return seq.flushed + (tile - window_tile + 1) * S::TOKENS > lowest_all;
-    return tile >= sink_tile || (tile + 1) * S::TOKENS > lowest_all;
-  }
-
+  // The first tile from this one on that any column sees.
   __device__ __forceinline__ int next(int tile) const {
-    while (tile < end_tile && !visible(tile)) tile++;
-    return tile;
+    if (tile < sink_tile) tile = max(tile, page_from);
+    return tile < window_tile ? tile : max(tile, window_from);
   }
 
   __device__ __forceinline__ bool is_page(int tile) const { return p.bits < 16 && tile < sink_tile; }
@@ -93,8 +122,7 @@ struct Tiles {
   // Block i of a tile of dense rows; beyond the last one, the last one again, because rows have to be finite.
   __device__ __forceinline__ const uint8_t* dense_block(int tile, int i) const {
     if (tile >= window_tile) {
-      int last = (seq.length + seq.rows - 1 - seq.flushed) / TILE;
-      int block = min((tile - window_tile) * S::BLOCKS + i, last);
+      int block = min((tile - window_tile) * S::BLOCKS + i, last_block);
       return win.blocks + int64_t{win.slot(block * TILE) / TILE} * S::DENSE_BLOCK;
     }
     if (tile >= sink_tile) {
@@ -102,21 +130,27 @@ struct Tiles {
       return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + block * S::DENSE_BLOCK;
     }
     int in_page;
-    const uint8_t* page = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
+    const uint8_t* page = record(min(tile * S::BLOCKS + i, page_blocks - 1), in_page);
     return page + in_page * S::DENSE_BLOCK;
   }
 
-  // Begins to copy the keys (or values) of a tile of dense rows, a block for each warp, or part of one.
-  __device__ __forceinline__ void fetch(uint8_t* to, int tile, int half) const {
-    if (tile < end_tile && !is_page(tile)) {
-      int i = warp % S::BLOCKS;
-      const uint8_t* from = dense_block(tile, i) + half + lane * 16;
-      uint8_t* target = to + i * C * TILE_BYTES + lane * 16;
+  // A warp's block of a tile, and the first of the channel tiles that it brings of it: all, or every second.
+  static constexpr int SHARES = WARPS / S::BLOCKS;
+  __device__ __forceinline__ int block_of_warp() const { return SHARES == 1 ? warp : warp % S::BLOCKS; }
+  __device__ __forceinline__ int share_of_warp() const { return SHARES == 1 ? 0 : warp / S::BLOCKS; }
+
+  // What this thread copies of a tile of dense rows, keys first; null if that is none.
+  __device__ __forceinline__ const uint8_t* source(int tile) const {
+    if (tile >= end_tile || is_page(tile)) return nullptr;
+    return dense_block(tile, block_of_warp()) + share_of_warp() * TILE_BYTES + lane * 16;
+  }
+
+  // Begins to copy the keys (or values) of a tile.
+  __device__ __forceinline__ void fetch(uint8_t* to, const uint8_t* from) const {
+    if (from != nullptr) {
+      uint8_t* target = to + (block_of_warp() * C + share_of_warp()) * TILE_BYTES + lane * 16;
 #pragma unroll
-      for (int c = 0; c < C; c += WARPS / S::BLOCKS) {
-        int at = (c + warp / S::BLOCKS) * TILE_BYTES;
-        copy16_async(target + at, from + at);
-      }
+      for (int c = 0; c < C; c += SHARES) copy16_async(target + c * TILE_BYTES, from + c * TILE_BYTES);
     }
     commit_copies();
   }
@@ -156,14 +190,14 @@ struct Tiles {
 
   // Expands the keys (or values) of a tile of pages, a block for each warp, or part of one.
   __device__ void expand_page(int tile, bool of_values) const {
-    int i = warp % S::BLOCKS;
+    int i = block_of_warp();
     int token_tiles = p.page_tokens / TILE;
     int in_page;
-    const uint8_t* codes = record(min(tile * S::BLOCKS + i, seq.flushed / TILE - 1), in_page);
+    const uint8_t* codes = record(min(tile * S::BLOCKS + i, page_blocks - 1), in_page);
     if (of_values) codes += key_half(p.bits, D, p.page_tokens);
     const uint8_t* parameters = codes + code_bytes(p.bits, D, p.page_tokens);
 #pragma unroll 4
-    for (int c = warp / S::BLOCKS; c < C; c += WARPS / S::BLOCKS) {
+    for (int c = share_of_warp(); c < C; c += SHARES) {
       int at = (i * C + c) * TILE_BYTES;
       if (of_values) {
         int group = c / (C / value_groups(D));
@@ -180,12 +214,12 @@ struct Tiles {
     if (token >= S::TOKENS) return;
     int position = FREE;
     if (tile >= window_tile) {
-      position = seq.flushed + (tile - window_tile) * S::TOKENS + token;
+      position = flushed + (tile - window_tile) * S::TOKENS + token;
       if (position >= seq.length + seq.rows) position = FREE;
     } else if (tile >= sink_tile) {
       int slot = (tile - sink_tile) * S::TOKENS + token;
       if (slot < p.sink_slots) position = sink_head(p, seq.slot, seq.sink_side, item.head).position[slot];
-    } else if (tile * S::TOKENS + token < seq.flushed) {
+    } else if (tile * S::TOKENS + token < flushed) {
       position = tile * S::TOKENS + token;
       if (p.bits < 16) {
         int in_page;

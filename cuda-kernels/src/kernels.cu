@@ -14,7 +14,7 @@
 using sinkq::Params;
 
 extern "C" __global__ void __launch_bounds__(32) NAME(append_d, HEAD_DIM)(const __grid_constant__ Params p) {
-  sinkq::append_row<HEAD_DIM>(p);
+  sinkq::append<HEAD_DIM>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(32) NAME(select_d, HEAD_DIM)(const __grid_constant__ Params p) {

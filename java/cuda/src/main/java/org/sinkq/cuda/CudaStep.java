@@ -175,7 +175,7 @@ final class CudaStep implements EngineStep {
 
   private void queue(int layer, TensorView q, TensorView k, TensorView v, TensorView out) {
     engine.staging.bind(bind(layer), q, k, v, out);
-    if (tables.longestAppend() > 1) {
+    if (tables.appendWarps() > 1) {
       append(layer);
     }
     attend(layer, q.dtype());
@@ -188,7 +188,7 @@ final class CudaStep implements EngineStep {
    * itself where every sequence has one new row.
    */
   void append(int layer) {
-    engine.launches(layer).append(tables.longestAppend(), sequences.size());
+    engine.launches(layer).append(tables.appendWarps(), sequences.size());
   }
 
   /** Queues the attention; the type of q is that of the bound one. */

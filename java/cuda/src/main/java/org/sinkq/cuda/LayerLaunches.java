@@ -25,11 +25,11 @@ final class LayerLaunches {
   }
 
   /**
-   * The rows' way into the window: up to {@code rows} of each sequence. The only row of a sequence
+   * The rows' way into the window: up to so many warps for each sequence. The only row of a sequence
    * gets there in {@link #attend}, too.
    */
-  void append(int rows, int sequences) {
-    launch(engine.kernels.function("append"), rows, heads, sequences, CudaKernels.WARP, 0);
+  void append(int warps, int sequences) {
+    launch(engine.kernels.function("append"), warps, heads, sequences, CudaKernels.WARP, 0);
   }
 
   /** Attention of so many items with so many columns each; the empty grid is no launch. */

@@ -68,7 +68,7 @@ final class StepTables {
   private int newPages;
   private int stagedBlocks;
   private int keptBlocks;
-  private int longestAppend;
+  private int appendWarps;
   private int mostColumns;
   private int promptParts;
   private final Items prompts;
@@ -118,7 +118,7 @@ final class StepTables {
         stagedBlocks = Math.addExact(stagedBlocks, Math.multiplyExact(heads, blocks));
         keptBlocks = Math.addExact(keptBlocks, Math.multiplyExact(heads, tail));
       }
-      longestAppend = Math.max(longestAppend, staged ? step.windowTokens() : step.rows());
+      appendWarps = Math.max(appendWarps, staged ? 2 * blocks : step.rows());
       if (!isPrompt(step)) {
         mostColumns = Math.max(mostColumns, columns(step));
       }
@@ -327,9 +327,9 @@ final class StepTables {
     return keptBlocks;
   }
 
-  /** Most rows that a sequence appends, moved ones included. */
-  int longestAppend() {
-    return longestAppend;
+  /** Most warps that a sequence's append takes: two a block of staged tokens, else one a row. */
+  int appendWarps() {
+    return appendWarps;
   }
 
   /** Items of the sequences that go to {@code prefill}. */
