@@ -25,8 +25,8 @@ final class LayerLaunches {
   }
 
   /**
-   * The rows' way into the window: up to so many warps for each sequence. The only row of a sequence
-   * gets there in {@link #attend}, too.
+   * The rows' way into the window: up to so many warps for each sequence. The only row of a
+   * sequence gets there in {@link #attend}, too.
    */
   void append(int warps, int sequences) {
     launch(engine.kernels.function("append"), warps, heads, sequences, CudaKernels.WARP, 0);

@@ -1,6 +1,7 @@
 package org.sinkq.cuda;
 
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
@@ -46,13 +47,21 @@ abstract class LengthContract {
     }
   }
 
-  /** Few rows after many tokens: too few blocks of prefill, so that their tokens are cut too. */
+  /**
+   * Few rows after many tokens: too few blocks of prefill, so that their tokens are cut too, or,
+   * over pages of 128 tokens, many columns of attend.
+   */
   @ParameterizedTest
-  @ValueSource(ints = {9, 33})
-  void fewRowsAfterMany(int rows) {
+  @CsvSource({"9, 64", "33, 64", "33, 128"})
+  void fewRowsAfterMany(int rows, int pageTokens) {
     ModelShape shape = ModelShape.of(1, 4, 1, 64);
     KvCacheSpec spec =
-        KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(MOST).maxSequences(1).build();
+        KvCacheSpec.builder()
+            .pageTokens(pageTokens)
+            .firstSinkLayer(0)
+            .capacityTokens(MOST)
+            .maxSequences(1)
+            .build();
     Data data = Data.of(rows, Data.Style.OUTLIERS);
     try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, data)) {
       Lockstep.Pair pair = lockstep.open();

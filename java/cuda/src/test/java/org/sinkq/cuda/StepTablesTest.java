@@ -11,6 +11,7 @@ import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.sinkq.KvCacheSpec;
+import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -87,6 +88,41 @@ class StepTablesTest {
         check(tables, tables.items(new StepTables.Kind(true, 3, GROUP, wave)), steps, wave);
       }
     }
+  }
+
+  /** Prefill's items of so many rows after two pages of so many tokens. */
+  private static int promptItems(KvCodec codec, int pageTokens, int rows) {
+    ModelShape shape = ModelShape.of(1, HEADS * GROUP, HEADS, 64);
+    KvCacheSpec spec =
+        KvCacheSpec.builder()
+            .codec(codec)
+            .pageTokens(pageTokens)
+            .firstSinkLayer(0)
+            .capacityTokens(1)
+            .build();
+    CacheGeometry of = new CacheGeometry(shape, spec);
+    PageMasks masks = new PageMasks(of.trackedHeads(), 4, pageTokens);
+    try (CudaDevice device = InterpretedEngineProvider.device();
+        CudaEngine engine =
+            new CudaEngine(
+                new CacheMemory(of, 4, 1, masks), device, new CudaKernels(device, 64), () -> {})) {
+      SinkTable table = new SinkTable(of.sinks(), of.trackedHeads());
+      SequenceState state = new SequenceState(0, pageTokens, table);
+      state.advance(2 * pageTokens, new int[] {0, 1});
+      SequenceStep step = new SequenceStep(state, 0, rows, new int[0]);
+      return new StepTables(List.of(step), of, engine.sinks, 4).prompts().count();
+    }
+  }
+
+  @Test
+  void fewRowsAfterManyTokensInWidePagesStayWithAttend() {
+    assertEquals(0, promptItems(KvCodec.INT2, 128, 128));
+    assertEquals(0, promptItems(KvCodec.INT4, 128, 9));
+    int items = HEADS * CudaLayout.ceilDiv(129 * GROUP, 128);
+    assertEquals(items, promptItems(KvCodec.INT2, 128, 129));
+    assertEquals(HEADS, promptItems(KvCodec.FP16, 128, 9));
+    assertEquals(HEADS, promptItems(KvCodec.INT2, 64, 9));
+    assertEquals(0, promptItems(KvCodec.INT2_ADAPTIVE, 128, 129));
   }
 
   private static void check(
