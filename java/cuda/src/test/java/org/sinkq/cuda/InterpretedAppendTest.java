@@ -10,6 +10,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.sinkq.AttentionBackend;
 import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
@@ -27,6 +29,7 @@ import org.sinkq.engine.Engine;
 import org.sinkq.engine.PageImage;
 
 /** Rows that are appended: kernels that run, and tensors on the device. */
+@Execution(ExecutionMode.CONCURRENT)
 class InterpretedAppendTest {
   private static final int LAYERS = 2;
   private static final int HEADS = 2;

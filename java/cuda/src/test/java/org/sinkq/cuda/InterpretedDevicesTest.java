@@ -3,6 +3,8 @@ package org.sinkq.cuda;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.sinkq.AttentionBackend;
 import org.sinkq.BackendConfig;
 import org.sinkq.EngineAccess;
@@ -10,6 +12,7 @@ import org.sinkq.EngineStatus;
 import org.sinkq.cuda.ptx.InterpretedDevice;
 
 /** On two interpreted devices. */
+@Execution(ExecutionMode.CONCURRENT)
 class InterpretedDevicesTest extends DevicesContract {
   private static final CudaDevice.Facts FACTS =
       new CudaDevice.Facts("PTX interpreter", 8, 0, 13000, 2, 160 << 10, 1 << 20);

@@ -21,8 +21,10 @@ public final class InterpretedEngineProvider implements EngineProvider {
 
   private static final long SEED = 25;
 
-  private static final CudaEngineProvider CUDA =
-      new CudaEngineProvider(new OneDevice(InterpretedEngineProvider::device));
+  /** Each thread has its own, so that tests may run side by side: the device is for one thread. */
+  private static final ThreadLocal<CudaEngineProvider> CUDA =
+      ThreadLocal.withInitial(
+          () -> new CudaEngineProvider(new OneDevice(InterpretedEngineProvider::device)));
 
   /** A device of its own. */
   static CudaDevice device() {
@@ -44,23 +46,23 @@ public final class InterpretedEngineProvider implements EngineProvider {
 
   @Override
   public EngineStatus probe() {
-    EngineStatus status = CUDA.probe();
+    EngineStatus status = CUDA.get().probe();
     return new EngineStatus(
         NAME, status.available(), status.description(), status.reason(), status.remedy());
   }
 
   @Override
   public Footprint footprint(CacheGeometry geometry) {
-    return CUDA.footprint(geometry);
+    return CUDA.get().footprint(geometry);
   }
 
   @Override
   public PageFormat pageFormat(CacheGeometry geometry) {
-    return CUDA.pageFormat(geometry);
+    return CUDA.get().pageFormat(geometry);
   }
 
   @Override
   public Engine open(CacheMemory memory, int threads) {
-    return CUDA.open(memory, threads);
+    return CUDA.get().open(memory, threads);
   }
 }
