@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.sinkq.KvCodec;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
@@ -45,6 +46,13 @@ final class StepTables {
   /** Up to this many rows, those of a speculating decoder, ranges of pages have to be cut. */
   private static final int MOST_ATTEND_ROWS = 8;
 
+  /**
+   * Rows of which each has so many tokens in pages stay with {@code attend}, which multiplies codes
+   * as they are; {@code prefill} expands them anew for every item. Measured: equal at 512 rows
+   * after 1,024 tokens and 2,048 after 4,096, 2.4 times as fast for 64 rows after 8,192.
+   */
+  private static final int PAGED_TOKENS_PER_ATTEND_ROW = 2;
+
   /** Ranges that the tokens of a prompt are cut into at most, and tokens that are worth one. */
   private static final int MOST_PROMPT_SPLITS = 8;
 
@@ -58,20 +66,6 @@ final class StepTables {
 
   private final List<SequenceStep> sequences;
   private final CacheGeometry geometry;
-
-  /**
-   * Rows of which each has so many tokens in pages stay with {@code attend}, which multiplies codes
-   * as they are; {@code prefill} expands them anew for every item. Measured: equal at 512 rows
-   * after 1,024 tokens and 2,048 after 4,096, 2.4 times as fast for 64 rows after 8,192.
-   */
-  private static final int PAGED_TOKENS_PER_ATTEND_ROW = 2;
-
-  /** Whether a layer's pages are adaptive, which {@code prefill} does not read. */
-  private final boolean adaptive;
-
-  /** Whether {@code attend} takes 8 columns at a time over the codes of every layer's pages. */
-  private final boolean wide;
-
   private final Map<Kind, Items> tables = new HashMap<>();
   private int[] words = new int[1024];
   private int length;
@@ -87,14 +81,6 @@ final class StepTables {
   StepTables(List<SequenceStep> sequences, CacheGeometry geometry, SinkMirror sinks, int wave) {
     this.sequences = sequences;
     this.geometry = geometry;
-    adaptive =
-        IntStream.range(0, geometry.shape().numLayers())
-            .anyMatch(layer -> geometry.layer(layer).codec() == KvCodec.INT2_ADAPTIVE);
-    wide =
-        geometry.shape().headDim() <= 128
-            && geometry.pageTokens() == 128
-            && IntStream.range(0, geometry.shape().numLayers())
-                .allMatch(layer -> geometry.layer(layer).codec().bits() < 16);
     int heads = geometry.shape().numKvHeads();
     length = sequences.size() * SEQUENCE_INTS;
     ensure(0);
@@ -160,7 +146,21 @@ final class StepTables {
     if (!many || paged == 0) {
       return many;
     }
-    return !adaptive && !(wide && step.rows() <= paged / PAGED_TOKENS_PER_ATTEND_ROW);
+    boolean few = step.rows() <= paged / PAGED_TOKENS_PER_ATTEND_ROW;
+    return codecs().noneMatch(codec -> codec == KvCodec.INT2_ADAPTIVE) && !(few && isWide());
+  }
+
+  /** Whether {@code attend} takes 8 columns at a time over the codes of every layer's pages. */
+  private boolean isWide() {
+    return geometry.shape().headDim() <= 128
+        && geometry.pageTokens() == 128
+        && codecs().allMatch(codec -> codec.bits() < 16);
+  }
+
+  /** Of the layers; asked for only where many rows follow pages, not in a decode step. */
+  private Stream<KvCodec> codecs() {
+    return IntStream.range(0, geometry.shape().numLayers())
+        .mapToObj(layer -> geometry.layer(layer).codec());
   }
 
   /**
