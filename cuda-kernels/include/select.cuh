@@ -113,6 +113,7 @@ __device__ inline void offer_all(Candidates& c, const Params& p, const Window& w
 #pragma unroll
     for (int i = 0; i < ROUNDS; i++) offers.offer(base + 32 * i + lane, score[i]);
   }
+  __syncwarp();  // votes and shuffles do not order what lanes read of the list before what they write now
   offers.store(c);
 }
 

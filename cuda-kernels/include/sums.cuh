@@ -66,7 +66,7 @@ struct Sums : Tiles<D> {
         all = fmaxf(all, __shfl_xor_sync(~0u, all, 1));
         all = fmaxf(all, __shfl_xor_sync(~0u, all, 2));
         all = fmaxf(all, max_[m][h]);
-                alpha[m][h] = exp2_fast(max_[m][h] - (all == -INFINITY ? 0 : all));
+        alpha[m][h] = exp2_fast(max_[m][h] - (all == -INFINITY ? 0 : all));
         max_[m][h] = all;
         sum[m][h] *= alpha[m][h];
       }
@@ -133,8 +133,10 @@ struct Sums : Tiles<D> {
       for (int h = 0; h < 2; h++) {
         float theirs = from[(2 * m + h) * S::THREADS];
         float top = fmaxf(max_[m][h], theirs);
-        mine[m][h] = exp2_fast(max_[m][h] - top);
-        other[m][h] = exp2_fast(theirs - top);
+        // A range of which a column sees nothing can come first: its columns' tokens can be fewer than ranges.
+        float safe = top == -INFINITY ? 0 : top;
+        mine[m][h] = exp2_fast(max_[m][h] - safe);
+        other[m][h] = exp2_fast(theirs - safe);
         max_[m][h] = top;
         sum[m][h] = fmaf(sum[m][h], mine[m][h], from[(2 * (M + m) + h) * S::THREADS] * other[m][h]);
       }

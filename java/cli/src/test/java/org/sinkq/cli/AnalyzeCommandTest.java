@@ -71,7 +71,7 @@ final class AnalyzeCommandTest {
         "--trace=t --text=x|--trace=t with a model or a text, expected only one of them",
         "--trace=t --model=x|--trace=t with a model or a text, expected only one of them",
         "--tokens=0|--tokens=0, expected 2 or more",
-        "--engine=tpu|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted",
+        "--engine=tpu|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted, cuda-interpreted-h100",
       })
   void misuseIsNamed(String arguments, String problem) {
     Cli run = Cli.run(("analyze " + arguments).split(" "));

@@ -124,7 +124,7 @@ final class EvalCommandTest {
         "--stride=0|--stride=0, expected 1 or more",
         "--needle-depths=101|--needle-depths=101, expected 0 to 100",
         "--needle-trials=0|--needle-trials=0, expected 1 or more",
-        "--engine=tpu|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted",
+        "--engine=tpu|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted, cuda-interpreted-h100",
         "--tokens=5000|--tokens=5000 without --text, expected 2 to 1024: the model writes one"
             + " context at most",
       })

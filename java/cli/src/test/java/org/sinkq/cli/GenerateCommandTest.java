@@ -31,7 +31,7 @@ final class GenerateCommandTest {
         "--stop= text|--stop is empty, expected a text",
         "--kv=fp16 --pool=3 text"
             + "|--pool=3 with --kv fp16, expected a quantized cache: sinks are exact in a dense one",
-        "--engine=tpu text|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted",
+        "--engine=tpu text|--engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted, cuda-interpreted-h100",
         "--prompt-file=a text|PROMPT and --prompt-file=a, expected only one of them",
       })
   void misuseIsNamed(String arguments, String problem) {

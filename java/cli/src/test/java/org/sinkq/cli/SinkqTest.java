@@ -90,7 +90,7 @@ final class SinkqTest {
         "out",
         "--page=48");
     check(
-        "sinkq: --engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted; see 'sinkq replay --help'",
+        "sinkq: --engine=tpu, expected one of auto, cuda, cpu, cuda-interpreted, cuda-interpreted-h100; see 'sinkq replay --help'",
         "replay",
         "in",
         "out",

@@ -9,11 +9,13 @@ import org.sinkq.engine.Footprint;
 import org.sinkq.engine.PageFormat;
 import org.sinkq.layout.CacheGeometry;
 
-/** The CUDA engine on a device that interprets the PTX of the jar: no GPU needed. */
-public final class InterpretedEngineProvider implements EngineProvider {
+/**
+ * The CUDA engine on a device that interprets the PTX of the jar: no GPU needed. It has two SMs, so
+ * that blocks have much to do and grids stay small; {@link LikeH100} has as many as a large GPU.
+ */
+public class InterpretedEngineProvider implements EngineProvider {
   static final String NAME = "cuda-interpreted";
 
-  /** Two SMs, so that work is split and grids stay small. */
   private static final CudaDevice.Facts FACTS =
       new CudaDevice.Facts("PTX interpreter", 8, 0, 13000, 2, 160 << 10, 1 << 20);
 
@@ -21,22 +23,43 @@ public final class InterpretedEngineProvider implements EngineProvider {
 
   private static final long SEED = 25;
 
+  private final String name;
+
   /** Each thread has its own, so that tests may run side by side: the device is for one thread. */
-  private static final ThreadLocal<CudaEngineProvider> CUDA =
-      ThreadLocal.withInitial(
-          () -> new CudaEngineProvider(new OneDevice(InterpretedEngineProvider::device)));
+  private final ThreadLocal<CudaEngineProvider> cuda;
+
+  /** For {@link java.util.ServiceLoader}. */
+  public InterpretedEngineProvider() {
+    this(NAME, FACTS);
+  }
+
+  private InterpretedEngineProvider(String name, CudaDevice.Facts facts) {
+    this.name = name;
+    cuda =
+        ThreadLocal.withInitial(
+            () ->
+                new CudaEngineProvider(
+                    new OneDevice(() -> new InterpretedDevice(facts, MEMORY, SEED))));
+  }
+
+  /** With an H100's SMs work is cut into as many ranges as there, of which some are empty. */
+  public static final class LikeH100 extends InterpretedEngineProvider {
+    static final String NAME = "cuda-interpreted-h100";
+
+    /** For {@link java.util.ServiceLoader}. */
+    public LikeH100() {
+      super(NAME, new CudaDevice.Facts("PTX interpreter", 9, 0, 13000, 132, 227 << 10, 50 << 20));
+    }
+  }
 
   /** A device of its own. */
   static CudaDevice device() {
     return new InterpretedDevice(FACTS, MEMORY, SEED);
   }
 
-  /** For {@link java.util.ServiceLoader}. */
-  public InterpretedEngineProvider() {}
-
   @Override
   public String name() {
-    return NAME;
+    return name;
   }
 
   @Override
@@ -46,23 +69,23 @@ public final class InterpretedEngineProvider implements EngineProvider {
 
   @Override
   public EngineStatus probe() {
-    EngineStatus status = CUDA.get().probe();
+    EngineStatus status = cuda.get().probe();
     return new EngineStatus(
-        NAME, status.available(), status.description(), status.reason(), status.remedy());
+        name, status.available(), status.description(), status.reason(), status.remedy());
   }
 
   @Override
   public Footprint footprint(CacheGeometry geometry) {
-    return CUDA.get().footprint(geometry);
+    return cuda.get().footprint(geometry);
   }
 
   @Override
   public PageFormat pageFormat(CacheGeometry geometry) {
-    return CUDA.get().pageFormat(geometry);
+    return cuda.get().pageFormat(geometry);
   }
 
   @Override
   public Engine open(CacheMemory memory, int threads) {
-    return CUDA.get().open(memory, threads);
+    return cuda.get().open(memory, threads);
   }
 }
