@@ -6,7 +6,9 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.sinkq.DeviceException;
+import org.sinkq.ModelShape;
 
 /** The kernels of one head dimension on one device, compiled when first used. */
 final class CudaKernels {
@@ -43,9 +45,17 @@ final class CudaKernels {
     return "sinkq_d" + headDim + ".ptx";
   }
 
-  /** Whether this build contains the kernels. */
+  /** A head dimension whose kernels this build contains; a developer's may have but one. */
+  private static OptionalInt builtDim() {
+    return ModelShape.HEAD_DIMS.stream()
+        .mapToInt(Integer::intValue)
+        .filter(dim -> CudaKernels.class.getResource(name(dim)) != null)
+        .findFirst();
+  }
+
+  /** Whether this build contains kernels. */
   static boolean arePresent() {
-    return CudaKernels.class.getResource(name(128)) != null;
+    return builtDim().isPresent();
   }
 
   /** PTX text of a head dimension. */
@@ -71,7 +81,7 @@ final class CudaKernels {
 
   /** First line of the kernels' PTX that tells the version of the language, such as "9.0". */
   static String ptxVersion() {
-    return ptx(128)
+    return ptx(builtDim().orElseThrow())
         .lines()
         .filter(line -> line.startsWith(".version "))
         .findFirst()
