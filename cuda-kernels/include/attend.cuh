@@ -136,6 +136,11 @@ struct Attention : Products<BITS, D, G, WIDE> {
     store_four(p.out, at, value);
   }
 
+  // Leaves a column's extent for `mass`.
+  __device__ __forceinline__ void leave_extent(int column, float2 extent) const {
+    if (p.extents != nullptr) extents(p, seq, item.head)[item.first_column + column] = extent;
+  }
+
   // Merges the warps' results of a column; its maximum and sum, too, unless it is normalized.
   __device__ float4 merge_warps(float* shared, int column, int channel, bool normalize, float2& extent) const {
     float2 extents[WARPS];
@@ -179,6 +184,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
       float4 value = merge_warps(shared, i / D, i % D, whole, extent);
       if (whole) {
         write(i / D, i % D, value);
+        if (i % D == 0) leave_extent(i / D, extent);
       } else {
         *reinterpret_cast<float4*>(Merge::values(mine, i / D, i % D)) = value;
         if (i % D == 0) Merge::extent(mine)[i / D] = extent;
@@ -215,7 +221,9 @@ struct Attention : Products<BITS, D, G, WIDE> {
 #pragma unroll
     for (int k = 0; k < TURNS; k++) {
       int c = warp + k * WARPS;
-      if (c < item.columns) extents[k].weigh(weights + c * item.splits);
+      if (c >= item.columns) continue;
+      float2 extent = extents[k].weigh(weights + c * item.splits);
+      if (lane == 0) leave_extent(c, extent);
     }
     __syncthreads();
 #pragma unroll

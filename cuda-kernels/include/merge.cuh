@@ -73,8 +73,8 @@ struct Extents {
     return Partial::extent(states + int64_t{part} * Partial::STATE)[column];
   }
 
-  // Weights with which the parts enter the normalized result.
-  __device__ __forceinline__ void weigh(float* weights) const {
+  // Weights with which the parts enter the normalized result; returns the extent of the whole.
+  __device__ __forceinline__ float2 weigh(float* weights) const {
     int lane = threadIdx.x % 32;
     int rounds = (parts + 31) / 32;
     float top = fmaxf(kept[0].x, kept[1].x);
@@ -103,6 +103,7 @@ struct Extents {
     for (int i = KEPT; i < rounds; i++) {
       if (i * 32 + lane < parts) weights[i * 32 + lane] = exp2_fast(at(i * 32 + lane).x - safe) * norm;
     }
+    return {top, total};
   }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector_types.h>
 
 namespace sinkq {
 
@@ -32,7 +33,8 @@ struct Sequence {
   int sink_side;     // which of the two copies of the sink table is committed
   int staged_block;  // first dense block of the window in the staging area, per KV head; -1: ring
   int kept_block;    // first dense block of the tail to be published, per layer and KV head
-  int kept_blocks;   // of the tail
+  unsigned kept_blocks : 31;  // of the tail
+  unsigned score_side : 1;    // which of the two copies of the ring's scores is committed; 0 without masses
   int sink_blocks;   // of 16 slots, of which all that hold a sink are
 };
 
@@ -90,6 +92,8 @@ struct Params {
   int prompt_table;    // plan index of the items of prefill
   float scale_log2;    // softmax scale times log2 e
   float soft_cap_log2; // soft cap times log2 e; 0: none
+  float2* extents;     // largest base-2 logit and sum of the weights of each column, see mass.cuh; null: not needed
+  int masses;          // whether scores are attention masses, of which the ring has two copies
 };
 
 __device__ __forceinline__ const Sequence& sequence(const Params& p, int index) {
@@ -102,7 +106,12 @@ __device__ __forceinline__ int row_of(const Params& p, int column) {
   return static_cast<int>(__fdividef(column + 0.5f, p.group));
 }
 
-// Dense rows of a KV head: ring blocks, sink blocks, scores of the ring.
+// Extents of a KV head's columns: sequence by sequence, [kv_heads][columns].
+__device__ __forceinline__ float2* extents(const Params& p, const Sequence& s, int head) {
+  return p.extents + (s.first_row * p.kv_heads + head * s.rows) * p.group;
+}
+
+// Dense rows of a KV head: ring blocks, sink blocks, scores of the ring (masses: twice).
 __device__ __forceinline__ uint8_t* head_rows(const Params& p, int slot, int head) {
   return p.rows + slot * p.rows_stride + head * p.head_stride;
 }
@@ -114,10 +123,14 @@ __device__ __forceinline__ uint8_t* sink_rows(const Params& p, int slot, int hea
   return head_rows(p, slot, head) + p.ring_tokens / 16 * DENSE_BLOCK;
 }
 
+// Scores of the ring. Where they are masses, a step changes those of committed tokens: it works on the
+// side that is not committed, so that a rollback costs nothing.
 template <int DENSE_BLOCK>
-__device__ __forceinline__ uint64_t* ring_scores(const Params& p, int slot, int head) {
-  return reinterpret_cast<uint64_t*>(sink_rows<DENSE_BLOCK>(p, slot, head) +
-                                     sink_blocks(p.sink_slots) * DENSE_BLOCK);
+__device__ __forceinline__ uint64_t* ring_scores(const Params& p, const Sequence& s, int head, bool committed) {
+  int side = p.masses && !committed ? 1 - s.score_side : s.score_side;
+  return reinterpret_cast<uint64_t*>(sink_rows<DENSE_BLOCK>(p, s.slot, head) +
+                                     sink_blocks(p.sink_slots) * DENSE_BLOCK) +
+         side * p.ring_tokens;
 }
 
 // The dense tokens of a step: committed window and new rows, in the ring or in the staging area.
@@ -141,7 +154,7 @@ __device__ __forceinline__ Window window(const Params& p, const Sequence& s, int
   w.slots = s.window_slots;
   if (s.staged_block < 0) {
     w.blocks = head_rows(p, s.slot, head);
-    w.scores = ring_scores<DENSE_BLOCK>(p, s.slot, head);
+    w.scores = ring_scores<DENSE_BLOCK>(p, s, head, false);
   } else {
     int64_t block = s.staged_block + int64_t{head} * (s.window_slots / 16);
     w.blocks = p.staging + block * DENSE_BLOCK;

@@ -25,7 +25,7 @@ __device__ void move_tail(const Params& p) {
   int first = s.new_pages * p.page_tokens;
   Window w = window<BLOCK>(p, s, head);
   uint8_t* ring = head_rows(p, s.slot, head);
-  uint64_t* scores = ring_scores<BLOCK>(p, s.slot, head);
+  uint64_t* scores = ring_scores<BLOCK>(p, s, head, false);
   for (int i = threadIdx.x; i < s.kept_blocks * WORDS; i += COPY_THREADS) {
     uint4* aside = reinterpret_cast<uint4*>(kept) + i;
     if (PUBLISH) {
@@ -162,7 +162,8 @@ __device__ void reopen(const Params& p) {
     score += score_units(keys[i] & 0x7FFF);
   }
   for (int i = 16; i > 0; i /= 2) score += __shfl_xor_sync(~0u, score, i);
-  if (p.sink_slots > 0 && lane == 0) ring_scores<BLOCK>(p, s.slot, head)[slot] = score;
+  if (p.masses) score = sink < 0 ? NO_MASS : sink_head(p, s.slot, s.sink_side, head).score[sink];
+  if (p.sink_slots > 0 && lane == 0) ring_scores<BLOCK>(p, s, head, true)[slot] = score;
 }
 
 }  // namespace sinkq

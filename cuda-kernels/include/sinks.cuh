@@ -10,6 +10,9 @@ namespace sinkq {
 
 constexpr int FREE = -1;
 constexpr int NOT_FROZEN = -1;
+// Score of a token without attention mass, and the units by which a probability lowers it.
+constexpr uint64_t NO_MASS = uint64_t{1} << 62;
+constexpr float MASS_UNITS = 0x1p24f;
 enum Kind : uint8_t { KIND_FREE = 0, KIND_POOL = 1, KIND_SPILL = 2 };
 
 struct SinkHead {

@@ -168,6 +168,10 @@ struct Sums : Tiles<D> {
         total += __shfl_xor_sync(~0u, total, 1);
         total += __shfl_xor_sync(~0u, total, 2);
         norm[m][h] = 1 / total;
+        // For `mass`.
+        if (p.extents != nullptr && t == 0 && column(m, h) < item.columns) {
+          extents(p, this->seq, item.head)[item.first_column + column(m, h)] = {max_[m][h], total};
+        }
       }
     }
     float by[G][2];

@@ -5,6 +5,7 @@
 #include "append.cuh"
 #include "attend.cuh"
 #include "layout.cuh"
+#include "mass.cuh"
 #include "names.cuh"
 #include "pack.cuh"
 #include "prefill.cuh"
@@ -90,6 +91,11 @@ extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
   sinkq::prefill<HEAD_DIM>(p);
 }
 
+extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
+    NAME(mass_d, HEAD_DIM)(const __grid_constant__ Params p) {
+  sinkq::add_masses<HEAD_DIM>(p);
+}
+
 // What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
 #define SIZES(bits)                                                                                     \
   sinkq::page_bytes(bits, HEAD_DIM, 32), sinkq::page_bytes(bits, HEAD_DIM, 64), sinkq::page_bytes(bits, HEAD_DIM, 128)
@@ -104,7 +110,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::AdaptiveShape<HEAD_DIM>::PAGE_BYTES, sinkq::adaptive_pack_shared<HEAD_DIM>(),
     sinkq::adaptive_attend_shared<HEAD_DIM>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
-    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4,
-    sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2),
+    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4, sinkq::MassShape<HEAD_DIM>::TOKENS,
+    sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2), offsetof(Params, masses),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};

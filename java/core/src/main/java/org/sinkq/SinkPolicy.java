@@ -27,7 +27,7 @@ public record SinkPolicy(int poolTokens, int spillTokens, Selection selection) {
     FIRST_TOKENS,
     /**
      * The largest attention mass: the sum of all probabilities that it was given while it was in
-     * the window. Not every engine has it.
+     * the window.
      *
      * <p>Every query row of every step counts, prompts included, with each query head of the
      * token's KV head. A probability is that of the softmax over everything the row sees, pages and

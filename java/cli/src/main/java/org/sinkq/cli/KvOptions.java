@@ -21,7 +21,7 @@ final class KvOptions {
         "fp16 is dense; int4 is 4 bit with sinks; kivi2 is 2 bit with a window of 128 and no sinks,"
             + " kivi2-g32 the same in groups of 32; first4 is 2 bit and keeps the first four tokens"
             + " as they are; sinkq2 is 2 bit with a window of 32 and sinks; sinkq2a the same with"
-            + " bits where they matter; -mass (CPU) takes the most attended tokens for sinks."
+            + " bits where they matter; -mass takes the most attended tokens for sinks."
       })
   private KvPreset kv;
 

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.sinkq.AttentionBackend;
 import org.sinkq.DType;
 import org.sinkq.EngineAccess;
@@ -64,11 +65,15 @@ public abstract class MassContract {
   @ParameterizedTest
   @MethodSource("codecs")
   void aPromptIsOneSelection(KvCodec codec) {
-    try (Lockstep lockstep = open(SHAPE, spec().codec(codec), 1)) {
+    int scale = EngineTraits.pageScale(engine(), codec);
+    KvCacheSpec.Builder spec = spec().codec(codec).pageTokens(32 * scale);
+    try (Lockstep lockstep = open(SHAPE, spec.capacityTokens(500 * scale), 1)) {
       Lockstep.Pair pair = lockstep.open();
-      lockstep.step(pair, 210);
+      lockstep.step(pair, 80 * scale);
       assertEquals(2, pair.sequence().sinkPositions(1, 0).length);
-      lockstep.step(pair, 90);
+      for (int rows : new int[] {1, 50 * scale, 1}) {
+        lockstep.step(pair, rows);
+      }
     }
   }
 
@@ -116,6 +121,17 @@ public abstract class MassContract {
   }
 
   @ParameterizedTest
+  @ValueSource(ints = {96, 128, 192, 256})
+  void everyHeadDimension(int dim) {
+    try (Lockstep lockstep = open(ModelShape.of(2, 2, 1, dim), spec(), 14)) {
+      Lockstep.Pair pair = lockstep.open();
+      for (int rows : new int[] {45, 1, 6, 1}) {
+        lockstep.step(pair, rows);
+      }
+    }
+  }
+
+  @ParameterizedTest
   @EnumSource(DType.class)
   void queriesOfEveryTypeInStridedMemory(DType type) {
     Data data = new Data(5, Data.Style.ATTENDED, type, type, Data.Placement.STRIDED);
@@ -139,12 +155,19 @@ public abstract class MassContract {
     }
   }
 
-  /** The work of a sequence as long as this is divided, and the parts have to agree on a sum. */
+  /** Tokens of a sequence whose work the engine divides. */
+  protected int longLength() {
+    return 2600;
+  }
+
+  /** Where the work of a sequence is divided, the parts have to agree on a sum. */
   @Test
   void longSequences() {
-    try (Lockstep lockstep = open(ModelShape.of(2, 2, 1, 64), spec().capacityTokens(3000), 7)) {
+    int length = longLength();
+    KvCacheSpec.Builder spec = spec().capacityTokens(length + 400);
+    try (Lockstep lockstep = open(ModelShape.of(2, 2, 1, 64), spec, 7)) {
       Lockstep.Pair pair = lockstep.open();
-      lockstep.step(pair, 2600);
+      lockstep.step(pair, length);
       for (int i = 0; i < 45; i++) {
         lockstep.step(pair, 1);
       }

@@ -12,6 +12,7 @@ import java.util.function.Consumer;
 import org.sinkq.DeviceException;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.RecordedStep;
+import org.sinkq.SinkPolicy;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.cache.StepPlan;
@@ -31,7 +32,8 @@ import org.sinkq.layout.CacheGeometry;
  *   pages          layer by layer [page][KV head]
  *   dense rows     sequence slot by slot: layer by layer [KV head]
  *   sink tables    see {@link SinkMirror}
- *   workspace      partial results and arrival counters of attend, picks of select, error codes
+ *   workspace      partial results and arrival counters of attend, extents of its columns where sinks go
+ *                  by mass, picks of select, error codes
  * </pre>
  */
 final class CudaEngine implements Engine, CudaHost {
@@ -61,6 +63,8 @@ final class CudaEngine implements Engine, CudaHost {
   private final long rowStride;
   private final long errors;
   private long partials;
+  private final int extentRows;
+  private long extents;
   private final Runnable onFailure;
   private final int pages;
   private final Map<CudaDevice.Function, Integer> waves = new HashMap<>();
@@ -78,6 +82,7 @@ final class CudaEngine implements Engine, CudaHost {
     this.onFailure = onFailure;
     geometry = memory.geometry();
     pages = memory.pages();
+    extentRows = memory.sequences();
     int layers = geometry.shape().numLayers();
     layouts = new CudaLayout[layers];
     rowOffset = new long[layers];
@@ -139,6 +144,7 @@ final class CudaEngine implements Engine, CudaHost {
     device.fill(counters, (byte) 0, (long) slots * Integer.BYTES, stream);
     int pickInts = 1 + geometry.sinks().poolTokens();
     long picks = buffers.allocate((long) memory.sequences() * heads * pickInts * Integer.BYTES);
+    extents = buffers.allocate(extentBytes(extentRows));
     LaunchParameters[] all = new LaunchParameters[layouts.length];
     for (int i = 0; i < all.length; i++) {
       int tracked = geometry.trackedHead(i, 0);
@@ -166,6 +172,8 @@ final class CudaEngine implements Engine, CudaHost {
               .set(Int4.TRACKED_HEADS, geometry.trackedHeads())
               .set(Int4.SLIDING_WINDOW, geometry.shape().slidingWindow(i))
               .set(Int4.BITS, layouts[i].bits)
+              .set(Long8.EXTENTS, extents(i))
+              .set(Int4.MASSES, layouts[i].tracksMass ? 1 : 0)
               .setSoftmax(geometry.shape().softmaxScale(), geometry.shape().logitsSoftCap());
     }
     return all;
@@ -202,6 +210,24 @@ final class CudaEngine implements Engine, CudaHost {
   /** Address of the partial results of attend. */
   long partials() {
     return partials;
+  }
+
+  /**
+   * Where attention of a layer leaves the extents of its columns, for as many rows as there may be
+   * sequences; 0 if nobody needs them.
+   */
+  long extents(int layer) {
+    return layouts[layer].tracksMass ? extents : 0;
+  }
+
+  /** Bytes of the extents of so many rows, if there are too many for those. */
+  long missingExtents(int rows) {
+    return rows > extentRows ? extentBytes(rows) : 0;
+  }
+
+  private long extentBytes(int rows) {
+    boolean needed = geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
+    return needed ? (long) rows * geometry.shape().numQoHeads() * 2 * Float.BYTES : 0;
   }
 
   /** Blocks of attend that run side by side. */
@@ -307,6 +333,7 @@ final class CudaEngine implements Engine, CudaHost {
               rowAddress + from.slot() * rowStride,
               rowStride,
               stream);
+          sinks.copyScoreSide(from, to);
           device.synchronize(stream);
         });
   }
@@ -416,9 +443,13 @@ final class CudaEngine implements Engine, CudaHost {
 
   @Override
   public long readScore(int layer, int head, SequenceState sequence, int position) {
+    CudaLayout layout = layouts[layer];
+    long side =
+        headRows(layer, head, sequence)
+            + layout.scoreOffset()
+            + sinks.scoreSide(sequence) * layout.scoreBytes();
     long slot = position % geometry.ringTokens();
-    long at = headRows(layer, head, sequence) + layouts[layer].scoreOffset() + slot * Long.BYTES;
-    return read(at, Long.BYTES).get(JAVA_LONG, 0);
+    return read(side + slot * Long.BYTES, Long.BYTES).get(JAVA_LONG, 0);
   }
 
   @Override

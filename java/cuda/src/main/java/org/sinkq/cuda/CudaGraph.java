@@ -119,6 +119,7 @@ final class CudaGraph implements EngineGraph {
       parameters
           .set(Long8.PLAN, plan)
           .set(Long8.ERROR, engine.replays.error(layer))
+          .set(Long8.EXTENTS, engine.extents(layer))
           .set(Int4.SEQUENCE_TABLE, 0)
           .set(Int4.ITEM_TABLE, layout.items(layer))
           .set(Int4.PAGE_LIST, layout.pageList());
@@ -130,6 +131,7 @@ final class CudaGraph implements EngineGraph {
     private void launch(int layer) {
       LayerLaunches launches = new LayerLaunches(engine, layer, flushStream);
       launches.attend(layout.itemCount(layer), layout.columns(layer));
+      launches.mass(engine.geometry.ringTokens(), batch);
       if (flushes) {
         join(flushStream, engine.stream);
         launches.flush(batch, batch);

@@ -22,7 +22,7 @@ import org.sinkq.layout.CacheGeometry;
  *                                V: j = token tile * channel tiles + channel tile
  *   parameters                   64 bytes for 16 channels (K) or 16 tokens of a channel group (V)
  * adaptive page                  see {@link AdaptivePageLayout}
- * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers)
+ * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers; masses twice)
  * </pre>
  */
 final class CudaLayout {
@@ -43,6 +43,10 @@ final class CudaLayout {
   final int valueGroups;
   final int ringTokens;
   final int sinkSlots;
+
+  /** Whether scores are attention masses. */
+  final boolean tracksMass;
+
   final int denseHalf;
   final int denseBlock;
   final int codeBytes;
@@ -62,6 +66,7 @@ final class CudaLayout {
     valueGroups = geometry.valueGroups();
     ringTokens = geometry.ringTokens();
     sinkSlots = geometry.layer(layer).sinks().slots();
+    tracksMass = geometry.tracksMass(layer);
     adaptive =
         codec == KvCodec.INT2_ADAPTIVE
             ? new AdaptivePageLayout(headDim, geometry.adaptiveKeyDigits(), valueGroups)
@@ -76,8 +81,8 @@ final class CudaLayout {
             ? adaptive.valueHalf
             : codeBytes + valueGroups * (pageTokens / TILE) * PARAMETER_BYTES;
     pageBytes = isQuantized() ? keyHalf + valueHalf : pageTokens / TILE * denseBlock;
-    long blocks = (long) ringTokens / TILE + sinkBlocks();
-    headBytes = blocks * denseBlock + (sinkSlots > 0 ? (long) ringTokens * Long.BYTES : 0);
+    int scores = sinkSlots == 0 ? 0 : tracksMass ? 2 : 1;
+    headBytes = scoreOffset() + scores * scoreBytes();
   }
 
   private static KvCodec checked(CacheGeometry geometry, int layer) {
@@ -96,8 +101,8 @@ final class CudaLayout {
         "valueGroup=%d, expected 128 (the default) for the cuda engine",
         geometry.valueGroup());
     require(
-        geometry.sinks().selection() == SinkPolicy.Selection.SMALLEST_KEYS,
-        "selection of sinks=%s, expected SMALLEST_KEYS for the cuda engine",
+        geometry.sinks().selection() != SinkPolicy.Selection.FIRST_TOKENS,
+        "selection of sinks=%s, expected SMALLEST_KEYS or MOST_ATTENDED for the cuda engine",
         geometry.sinks().selection());
     return codec;
   }
@@ -129,6 +134,11 @@ final class CudaLayout {
     return sinkOffset() + (long) sinkBlocks() * denseBlock;
   }
 
+  /** Bytes of one copy of the ring's scores. */
+  long scoreBytes() {
+    return (long) ringTokens * Long.BYTES;
+  }
+
   /** Bytes of one copy of a tracked head's sink table. */
   static int sinkHeadBytes(int slots) {
     return SinkTable.imageLength(slots);
@@ -148,6 +158,11 @@ final class CudaLayout {
 
   /** Columns that a block of {@code prefill} takes. */
   static int prefillColumns(int headDim) {
+    return headDim <= 128 ? 128 : 64;
+  }
+
+  /** Window tokens that a block of {@code mass} takes. */
+  static int massTokens(int headDim) {
     return headDim <= 128 ? 128 : 64;
   }
 

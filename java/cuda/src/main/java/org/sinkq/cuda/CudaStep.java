@@ -47,7 +47,7 @@ final class CudaStep implements EngineStep {
       columns[i] = engine.kernels.columns(layout, tables.mostColumns());
       items[i] = tables.items(layout, columns[i], engine.waveBlocks(layout, columns[i]));
     }
-    staged = new StagedBlocks(tables.stagedBlocks(), tables.keptBlocks(), tables.promptParts());
+    staged = new StagedBlocks(step.totalRows());
     DeviceBuffers.Mirrored sent = null;
     boolean done = false;
     try {
@@ -68,22 +68,26 @@ final class CudaStep implements EngineStep {
 
   /**
    * Memory outside the cache: dense blocks of one layer while it runs, dense blocks of all until
-   * the step ends, partial results of prompts.
+   * the step ends, partial results of prompts, extents of more columns than a decode step has.
    */
   private final class StagedBlocks {
     private final int blocks;
     private final int kept;
     private final long bytes;
     private final long address;
+    private final long extents;
 
-    StagedBlocks(int blocks, int kept, int parts) {
-      this.blocks = blocks;
-      this.kept = kept;
+    StagedBlocks(int rows) {
+      blocks = tables.stagedBlocks();
+      kept = tables.keptBlocks();
       int layers = engine.layouts.length;
       bytes = (blocks + (long) layers * kept) * (block() + scores());
       int headDim = engine.geometry.shape().headDim();
-      long all = bytes + (long) parts * CudaLayout.prefillPartial(headDim);
+      long parts = (long) tables.promptParts() * CudaLayout.prefillPartial(headDim);
+      long extentBytes = engine.missingExtents(rows);
+      long all = bytes + parts + extentBytes;
       address = all == 0 ? 0 : engine.buffers.allocate(all);
+      extents = extentBytes == 0 ? 0 : address + bytes + parts;
       if (blocks > 0) {
         device.fill(address, (byte) 0, bytes, engine.stream);
       }
@@ -102,12 +106,17 @@ final class CudaStep implements EngineStep {
       return (long) CudaLayout.TILE * Long.BYTES;
     }
 
+    private long extents(int layer) {
+      return extents != 0 && engine.layouts[layer].tracksMass ? extents : engine.extents(layer);
+    }
+
     void bind(LaunchParameters parameters, int layer) {
       long keptAt = address + blocks * (block() + scores());
       long layerAt = keptAt + (long) layer * kept * (block() + scores());
       parameters
           .set(Long8.STAGING, address)
           .set(Long8.STAGING_SCORES, address + blocks * block())
+          .set(Long8.EXTENTS, extents(layer))
           .set(Long8.KEPT, layerAt)
           .set(Long8.KEPT_SCORES, layerAt + kept * block());
     }
@@ -147,6 +156,9 @@ final class CudaStep implements EngineStep {
         () -> {
           engine.staging.bind(bind(layer), k, v);
           append(layer);
+          // Without queries, masses only move on.
+          engine.parameters(layer).set(Long8.EXTENTS, 0);
+          engine.launches(layer).mass(tables.longestWindow(), sequences.size());
           flush(layer);
         });
     await(layer, k, v, !k.isDevice() || !v.isDevice());
@@ -198,6 +210,7 @@ final class CudaStep implements EngineStep {
     LaunchParameters parameters = engine.parameters(layer).set(Long8.PARTIALS, staged.parts());
     launches.prefill(tables.prompts().count(), type == DType.F32);
     parameters.set(Long8.PARTIALS, engine.partials());
+    launches.mass(tables.longestWindow(), sequences.size());
   }
 
   /** Queues what the pages that fill need. */

@@ -20,11 +20,14 @@ import org.sinkq.DType;
  *        sink slots, pool, spill, tracked head, tracked heads, sliding window, bits, prompt table
  *                                                                   (16 ints)
  *   312  softmax scale, soft cap, both for base 2                     (2 floats)
+ *   320  extents                                                      (1 long)
+ *   328  whether scores are masses                                    (1 int)
  * </pre>
  */
 final class LaunchParameters {
-  static final int LENGTH = 320;
+  static final int LENGTH = 336;
   static final int FLOATS_OFFSET = 312;
+  static final int MASSES_OFFSET = 328;
 
   /** Pointers and strides, with their byte offsets. */
   enum Long8 {
@@ -42,7 +45,8 @@ final class LaunchParameters {
     PICKS(88),
     PARTIALS(96),
     COUNTERS(104),
-    ERROR(112);
+    ERROR(112),
+    EXTENTS(320);
 
     private final int offset;
 
@@ -68,7 +72,8 @@ final class LaunchParameters {
     TRACKED_HEADS(296),
     SLIDING_WINDOW(300),
     BITS(304),
-    PROMPT_TABLE(308);
+    PROMPT_TABLE(308),
+    MASSES(MASSES_OFFSET);
 
     private final int offset;
 

@@ -53,6 +53,18 @@ final class LayerLaunches {
     }
   }
 
+  /**
+   * Masses of window tokens, of up to {@code window} in each sequence, after their attention;
+   * nothing where sinks do not go by mass.
+   */
+  void mass(int window, int sequences) {
+    if (layout.tracksMass) {
+      int blocks = CudaLayout.ceilDiv(window, CudaLayout.massTokens(layout.headDim));
+      CudaDevice.Function mass = engine.kernels.function("mass");
+      launch(mass, heads, blocks, sequences, CudaKernels.ATTEND_THREADS, 0);
+    }
+  }
+
   /** Sink selection and packing of so many pages. */
   void flush(int pages, int sequences) {
     if (layout.sinkSlots > 0) {

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
 import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SinkTable;
 import org.sinkq.engine.RowOrder;
 import org.sinkq.layout.CacheGeometry;
 
@@ -132,7 +133,12 @@ final class SequenceCopies {
       copy(head * layout.headBytes, slot, offset);
       if (!out && layout.sinkSlots > 0) {
         long at = head * layout.headBytes + layout.scoreOffset() + (long) slot * Long.BYTES;
-        pinned.set(JAVA_LONG, at, score(offset));
+        if (layout.tracksMass) {
+          pinned.set(JAVA_LONG, at, SinkTable.NO_MASS);
+          pinned.set(JAVA_LONG, at + layout.scoreBytes(), SinkTable.NO_MASS);
+        } else {
+          pinned.set(JAVA_LONG, at, score(offset));
+        }
       }
     }
 

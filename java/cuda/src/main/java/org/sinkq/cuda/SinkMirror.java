@@ -21,6 +21,9 @@ import org.sinkq.layout.CacheGeometry;
  * <pre>
  *   sequence slot 0: side 0 [tracked heads] | side 1 [tracked heads]     slot 1: ...
  * </pre>
+ *
+ * Attention masses have two sides too, in the dense rows. They change sides in every step, the
+ * tables only where a page fills.
  */
 final class SinkMirror {
   private final CudaDevice device;
@@ -31,6 +34,8 @@ final class SinkMirror {
   private final int sideBytes;
   private final long address;
   private final byte[] sides;
+  private final byte[] scoreSides;
+  private final boolean tracksMass;
   private final SinkTable[] mirrored;
   private final long[] versions;
   private final int[] slotsInUse;
@@ -49,6 +54,8 @@ final class SinkMirror {
     // Nobody writes the padding, but it is copied back with the rest.
     device.fill(address, (byte) 0, Math.max(1, 2L * sideBytes * memory.sequences()), stream);
     sides = new byte[memory.sequences()];
+    scoreSides = new byte[memory.sequences()];
+    tracksMass = policy.selection() == SinkPolicy.Selection.MOST_ATTENDED;
     mirrored = new SinkTable[memory.sequences()];
     versions = new long[memory.sequences()];
     slotsInUse = new int[memory.sequences()];
@@ -71,6 +78,16 @@ final class SinkMirror {
   /** Which side of each slot is committed. */
   byte[] sides() {
     return sides;
+  }
+
+  /** Which side of a sequence's masses is committed; 0 if there are none. */
+  int scoreSide(SequenceState state) {
+    return scoreSides[state.slot()];
+  }
+
+  /** A fork has its parent's rows, both sides of the masses included. */
+  void copyScoreSide(SequenceState from, SequenceState to) {
+    scoreSides[to.slot()] = scoreSides[from.slot()];
   }
 
   private long address(int slot, int side) {
@@ -147,6 +164,7 @@ final class SinkMirror {
     }
     List<Written> written = new ArrayList<>();
     for (SequenceStep step : sequences) {
+      scoreSides[step.state().slot()] ^= (byte) (tracksMass ? 1 : 0);
       if (step.newPages().length > 0) {
         SequenceState state = step.state();
         sides[state.slot()] ^= 1;

@@ -37,6 +37,9 @@ final class StepTables {
   /** Warps of a block of attend: each takes every fourth unit of an item. */
   private static final int WARPS = 4;
 
+  /** The bit of a sequence's kept blocks that says which side of its masses is committed. */
+  private static final int SCORE_SIDE_BIT = 31;
+
   /** Where a sequence has its sink blocks. */
   private static final int SINK_BLOCKS = 15;
 
@@ -74,6 +77,7 @@ final class StepTables {
   private int stagedBlocks;
   private int keptBlocks;
   private int appendWarps;
+  private int longestWindow;
   private int mostColumns;
   private int promptParts;
   private final Items prompts;
@@ -106,7 +110,7 @@ final class StepTables {
         sinks.sides()[state.slot()],
         staged ? stagedBlocks : -1,
         keptBlocks,
-        staged ? tail : 0,
+        (staged ? tail : 0) | sinks.scoreSide(state) << SCORE_SIDE_BIT,
         CudaLayout.ceilDiv(sinks.slotsInUse(state), CudaLayout.TILE)
       };
       System.arraycopy(entry, 0, words, at, SEQUENCE_INTS);
@@ -121,6 +125,7 @@ final class StepTables {
         keptBlocks = Math.addExact(keptBlocks, Math.multiplyExact(heads, tail));
       }
       appendWarps = Math.max(appendWarps, staged ? 2 * blocks : step.rows());
+      longestWindow = Math.max(longestWindow, step.windowTokens());
       if (!isPrompt(step)) {
         mostColumns = Math.max(mostColumns, columns(step));
       }
@@ -350,6 +355,11 @@ final class StepTables {
   /** Most warps that a sequence's append takes: two a block of staged tokens, else one a row. */
   int appendWarps() {
     return appendWarps;
+  }
+
+  /** Most window tokens of a sequence, new ones included. */
+  int longestWindow() {
+    return longestWindow;
   }
 
   /** Items of the sequences that go to {@code prefill}. */

@@ -5,8 +5,9 @@
  *   CudaEngineProvider ─ probe, footprint, open
  *      │  CudaRuntime     the open devices of the process, from a CudaDriver: JcudaDriver
  *   CudaEngine         ─ device memory, reading back
- *   CudaStep           ─ append ─► attend ─► select ─► pack      one stream, in this order; a decode step
- *      │                             appends within attend, and selects and packs only where a page fills
+ *   CudaStep           ─ append ─► attend ─► mass ─► select ─► pack      one stream, in this order; a decode
+ *      │                             step appends within attend, and selects and packs only where a page
+ *      │                             fills; mass where sinks go by it
  *      │  StepTables      the plan as ints: sequences, page ids, items of attend and prefill
  *      │  SinkMirror      sink tables up and down
  *      │  SequenceCopies  pages and rows of saved sequences; CudaPages, their order

@@ -10,6 +10,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,9 @@ import org.sinkq.KvCodec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.RecordedStep;
+import org.sinkq.SinkPolicy;
+import org.sinkq.cache.SequenceState;
+import org.sinkq.cache.SinkTable;
 
 /** Replayed steps do what plain ones do, bit by bit, whatever happens in between. */
 abstract class GraphContract {
@@ -54,20 +58,29 @@ abstract class GraphContract {
   }
 
   private static BackendConfig config(int tokens, int sequences) {
-    return config(KvCodec.INT2, PAGE, tokens, sequences);
+    return config(spec -> spec, tokens, sequences);
   }
 
-  private static BackendConfig config(KvCodec codec, int page, int tokens, int sequences) {
-    KvCacheSpec spec =
+  private static BackendConfig config(
+      UnaryOperator<KvCacheSpec.Builder> change, int tokens, int sequences) {
+    KvCacheSpec.Builder spec =
         KvCacheSpec.builder()
-            .codec(codec)
-            .pageTokens(page)
+            .codec(KvCodec.INT2)
+            .pageTokens(PAGE)
             .windowTokens(WINDOW)
             .firstSinkLayer(1)
             .capacityTokens(tokens)
-            .maxSequences(sequences)
-            .build();
-    return BackendConfig.of(SHAPE, spec);
+            .maxSequences(sequences);
+    return BackendConfig.of(SHAPE, change.apply(spec).build());
+  }
+
+  /** Both backends anew, with something changed. */
+  private void reopen(UnaryOperator<KvCacheSpec.Builder> change) {
+    plain.close();
+    replayed.close();
+    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
+    plain = EngineAccess.open(config(change, 1200, 8), provider);
+    replayed = EngineAccess.open(config(change, 1200, 8), provider);
   }
 
   @AfterEach
@@ -163,11 +176,7 @@ abstract class GraphContract {
   @Test
   void adaptivePagesFillInReplays() {
     int page = 128;
-    plain.close();
-    replayed.close();
-    CudaEngineProvider provider = new CudaEngineProvider(new OneDevice(() -> device));
-    plain = EngineAccess.open(config(KvCodec.INT2_ADAPTIVE, page, 1200, 4), provider);
-    replayed = EngineAccess.open(config(KvCodec.INT2_ADAPTIVE, page, 1200, 4), provider);
+    reopen(spec -> spec.codec(KvCodec.INT2_ADAPTIVE).pageTokens(page));
     add(WINDOW + page - 2);
     add(5);
     add(2 * page + WINDOW - 1);
@@ -211,6 +220,56 @@ abstract class GraphContract {
               () -> graph.step(List.of(actual.get(0), actual.get(1))));
       assertEquals("sequence=closed, expected an open one", closed.getMessage());
       step(graph, 0, 3);
+    }
+  }
+
+  /** Attention masses, which every step adds to: in place of the key norms, and bit by bit. */
+  @Test
+  void massesGrowAlike() {
+    reopen(spec -> spec.sinks(new SinkPolicy(2, 6, SinkPolicy.Selection.MOST_ATTENDED)));
+    add(WINDOW + PAGE - 2);
+    add(5);
+    add(2 * PAGE + WINDOW + 20);
+    try (DecodeGraph graph = record()) {
+      for (int i = 0; i < 14; i++) {
+        step(graph, 2, i % 2);
+      }
+      expected.get(2).truncate(2 * PAGE + WINDOW - 1);
+      actual.get(2).truncate(2 * PAGE + WINDOW - 1);
+      expected.add(expected.get(2).fork());
+      actual.add(actual.get(2).fork());
+      step(graph, 3, 2, 1);
+      prompt(plain, expected.get(3), PAGE);
+      prompt(replayed, actual.get(3), PAGE);
+      step(graph, 0, 3);
+      compareSinks();
+      compareMasses();
+    }
+  }
+
+  /** Copied 16 bytes at a time or loaded one by one, fp16 queries are the same. */
+  @Test
+  void massesDoNotDependOnAlignment() {
+    reopen(spec -> spec.sinks(new SinkPolicy(2, 6, SinkPolicy.Selection.MOST_ATTENDED)));
+    expected.add(plain.newSequence());
+    actual.add(replayed.newSequence());
+    for (int rows : new int[] {PAGE + WINDOW + 9, 1, 3}) {
+      tensors.runPlaced(plain, expected.getLast(), rows, 0);
+      tensors.runPlaced(replayed, actual.getLast(), rows, Short.BYTES);
+    }
+    compareSinks();
+    compareMasses();
+  }
+
+  private void compareMasses() {
+    for (int i = 0; i < expected.size(); i++) {
+      SequenceState left = EngineAccess.state(expected.get(i));
+      SequenceState right = EngineAccess.state(actual.get(i));
+      for (int position = left.flushedTokens(); position < left.length(); position++) {
+        long score = EngineAccess.engine(plain).readScore(2, 1, left, position);
+        assertEquals(score, EngineAccess.engine(replayed).readScore(2, 1, right, position));
+        assertTrue(score < SinkTable.NO_MASS, "no mass at position " + position);
+      }
     }
   }
 

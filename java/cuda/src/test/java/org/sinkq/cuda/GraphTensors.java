@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
+import org.sinkq.AttentionBackend;
+import org.sinkq.AttentionMetadata;
 import org.sinkq.AttentionPlan;
 import org.sinkq.DType;
+import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
 
@@ -128,6 +131,36 @@ final class GraphTensors implements AutoCloseable {
     TensorView qo = TensorView.of(q, rows, shape.numQoHeads(), shape.headDim());
     TensorView kv = TensorView.of(k, rows, shape.numKvHeads(), shape.headDim());
     plan.run(layer, qo, kv, kv, qo);
+  }
+
+  /**
+   * A step of one sequence on fp16 rows in device memory, at an offset from where it is aligned.
+   */
+  void runPlaced(AttentionBackend backend, KvSequence sequence, int rows, long offset) {
+    Random own = new Random(SEED + rows);
+    long bytes = (long) rows * shape.numQoHeads() * shape.headDim() * Short.BYTES;
+    long placed = device.allocate(2 * bytes + offset);
+    MemorySegment pinned = device.allocatePinned(bytes);
+    for (long at = 0; at < bytes; at += Short.BYTES) {
+      short half = Float.floatToFloat16((float) own.nextGaussian());
+      pinned.set(ValueLayout.JAVA_SHORT, at, half);
+    }
+    device.copyToDevice(placed + offset, pinned, stream);
+    device.synchronize(stream);
+    try (AttentionPlan plan = backend.plan(AttentionMetadata.single(sequence, rows))) {
+      for (int layer = 0; layer < shape.numLayers(); layer++) {
+        TensorView kv = fp16(placed + offset, rows, shape.numKvHeads());
+        TensorView q = fp16(placed + offset, rows, shape.numQoHeads());
+        plan.run(layer, q, kv, kv, fp16(placed + offset + bytes, rows, shape.numQoHeads()));
+      }
+      plan.commit();
+    }
+    device.freePinned(pinned);
+    device.free(placed);
+  }
+
+  private TensorView fp16(long address, int rows, int heads) {
+    return TensorView.ofDevice(address, DType.F16, rows, heads, shape.headDim());
   }
 
   /** The replayed results are the plain ones, and nothing is written beyond their rows. */

@@ -78,10 +78,12 @@ class KernelConstantsTest {
     expected.add(CudaLayout.prefillShared(headDim, false));
     expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(CudaLayout.prefillPartial(headDim));
+    expected.add(CudaLayout.massTokens(headDim));
     expected.add(LaunchParameters.LENGTH);
     expected.add(120);
     expected.add(248);
     expected.add(LaunchParameters.FLOATS_OFFSET + Float.BYTES);
+    expected.add(LaunchParameters.MASSES_OFFSET);
     expected.add(StepTables.SEQUENCE_INTS * Integer.BYTES);
     expected.add(StepTables.ITEM_INTS * Integer.BYTES);
     expected.add(CudaLayout.sinkHeadBytes(35));
