@@ -9,6 +9,7 @@ import org.sinkq.DType;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
+import org.sinkq.SinkPolicy;
 import org.sinkq.TensorView;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -45,6 +46,17 @@ final class BenchCase implements AutoCloseable {
 
   BenchCase(
       CudaDevice device, CudaKernels kernels, KvCodec codec, int[] heads, int batch, int context) {
+    this(device, kernels, codec, SinkPolicy.DEFAULT, heads, batch, context);
+  }
+
+  BenchCase(
+      CudaDevice device,
+      CudaKernels kernels,
+      KvCodec codec,
+      SinkPolicy sinks,
+      int[] heads,
+      int batch,
+      int context) {
     this.device = device;
     this.batch = batch;
     pages = context / PAGE;
@@ -52,7 +64,12 @@ final class BenchCase implements AutoCloseable {
     layers = Math.clamp(BEYOND_L2 / bytes, 1, 12);
     ModelShape shape = ModelShape.of(layers, heads[0], heads[1], HEAD_DIM);
     KvCacheSpec spec =
-        KvCacheSpec.builder().codec(codec).firstSinkLayer(0).capacityTokens(context).build();
+        KvCacheSpec.builder()
+            .codec(codec)
+            .sinks(sinks)
+            .firstSinkLayer(0)
+            .capacityTokens(context)
+            .build();
     geometry = new CacheGeometry(shape, spec);
     int capacity = batch * (pages + 1) + TEMPLATE_PAGES;
     PageMasks masks = new PageMasks(geometry.trackedHeads(), capacity, PAGE);

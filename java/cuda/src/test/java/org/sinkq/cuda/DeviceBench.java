@@ -138,6 +138,8 @@ public final class DeviceBench {
     }
     print("");
     prompt();
+    print("");
+    MassBench.rows(device, kernels).forEach(row -> print("%s", row));
     hostCost();
   }
 

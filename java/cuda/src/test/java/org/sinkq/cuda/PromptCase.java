@@ -11,6 +11,7 @@ import java.util.function.IntConsumer;
 import org.sinkq.DType;
 import org.sinkq.KvCacheSpec;
 import org.sinkq.ModelShape;
+import org.sinkq.SinkPolicy;
 import org.sinkq.TensorView;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -49,10 +50,25 @@ final class PromptCase implements AutoCloseable {
 
   PromptCase(
       CudaDevice device, CudaKernels kernels, int[] heads, int headDim, int prefix, int rows) {
+    this(device, kernels, SinkPolicy.DEFAULT, heads, headDim, prefix, rows);
+  }
+
+  PromptCase(
+      CudaDevice device,
+      CudaKernels kernels,
+      SinkPolicy sinks,
+      int[] heads,
+      int headDim,
+      int prefix,
+      int rows) {
     this.device = device;
     ModelShape shape = ModelShape.of(1, heads[0], heads[1], headDim);
     KvCacheSpec spec =
-        KvCacheSpec.builder().firstSinkLayer(0).capacityTokens(prefix + rows + PAGE).build();
+        KvCacheSpec.builder()
+            .sinks(sinks)
+            .firstSinkLayer(0)
+            .capacityTokens(prefix + rows + PAGE)
+            .build();
     geometry = new CacheGeometry(shape, spec);
     int capacity = (prefix + rows) / PAGE + 2;
     PageMasks masks = new PageMasks(geometry.trackedHeads(), capacity, PAGE);
