@@ -71,7 +71,7 @@ final class AsyncOps {
           }
           mbarrier.awaitArrival(
               stamp -> {
-                w.copies().waitAll(1 << lane);
+                w.copies().landFor(lane, stamp);
                 mbarrier.arrive(lane, 1);
               });
         });

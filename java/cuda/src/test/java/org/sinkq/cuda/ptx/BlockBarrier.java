@@ -89,7 +89,7 @@ final class BlockBarrier {
     reset();
     block.grid().progress();
     for (Waiter waiter : released) {
-      block.clocks().acquire(waiter.warp().index(), clock);
+      block.clocks().acquire(waiter.warp(), waiter.mask(), clock);
       waiter.completion().complete(count, all);
       waiter.warp().unpark(waiter.mask());
     }

@@ -9,6 +9,9 @@ import java.util.random.RandomGenerator;
  * waits for the group that it was committed to; copies that land together do so in any order.
  */
 final class CopyQueue {
+  /** No stamp: a copy that its thread waited for is visible to that thread alone. */
+  private static final int OWN = -1;
+
   private final Warp warp;
   private final RandomGenerator random;
   private final List<Copy> copies = new ArrayList<>();
@@ -55,22 +58,27 @@ final class CopyQueue {
 
   /** Waits until at most {@code pending} of the latest groups are in flight. */
   void waitGroup(int mask, int pending) {
-    land(mask, pending);
+    land(mask, pending, OWN);
   }
 
   /** Waits for all copies, committed or not. */
   void waitAll(int mask) {
-    land(mask, -1);
+    land(mask, -1, OWN);
+  }
+
+  /** Ends the copies of a lane that an mbarrier waits for, at a stamp. */
+  void landFor(int lane, int stamp) {
+    land(1 << lane, -1, stamp);
   }
 
   /** Ends what is still in flight when the warp exits. */
   void landAll() {
     if (!copies.isEmpty()) {
-      land(-1, -1);
+      land(-1, -1, OWN);
     }
   }
 
-  private void land(int mask, int pending) {
+  private void land(int mask, int pending, int stamp) {
     List<Copy> landing = new ArrayList<>();
     int kept = 0;
     for (Copy copy : copies) {
@@ -81,10 +89,6 @@ final class CopyQueue {
       }
     }
     copies.subList(kept, copies.size()).clear();
-    if (landing.isEmpty()) {
-      return;
-    }
-    int stamp = warp.block().clocks().tick();
     while (!landing.isEmpty()) {
       int choice = random.nextInt(landing.size());
       Copy copy = landing.get(choice);
@@ -92,17 +96,18 @@ final class CopyQueue {
       landing.removeLast();
       land(copy, stamp);
     }
-    warp.block().clocks().acquireCopy(warp.index(), stamp);
   }
 
   private void land(Copy copy, int stamp) {
     SharedSpace shared = warp.block().shared();
-    if (copy.bytes() == copy.size()) {
-      shared.land(copy.to(), copy.size(), copy.from(), stamp, copy.line());
-      return;
+    boolean whole = copy.bytes() == copy.size();
+    DeviceMemory.Range from = whole ? copy.from() : null;
+    if (stamp == OWN) {
+      shared.land(copy.to(), copy.size(), from, warp, copy.lane(), copy.line());
+    } else {
+      shared.land(copy.to(), copy.size(), from, stamp, copy.line());
     }
-    shared.land(copy.to(), copy.size(), null, stamp, copy.line());
-    if (copy.bytes() > 0) {
+    if (!whole && copy.bytes() > 0) {
       shared.overwrite(copy.to(), copy.bytes(), copy.from());
     }
   }

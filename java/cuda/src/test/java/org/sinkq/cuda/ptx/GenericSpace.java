@@ -7,6 +7,9 @@ final class GenericSpace extends Space {
   static final long PARAM_WINDOW = 0x7f03_0000_0000L;
   private static final long WINDOW = 0x1_0000_0000L;
 
+  /** Where the access that was located last lies. */
+  private Space last;
+
   /** Where the window of a space begins; 0 for global and constant memory. */
   static long window(String space) {
     return switch (space) {
@@ -32,7 +35,13 @@ final class GenericSpace extends Space {
     Space space = warp.space(name);
     int at = space.locate(warp, lane, address - window(name), size, access);
     bytes = space.bytes;
+    last = space;
     return at;
+  }
+
+  @Override
+  void settle(int lane, long address, int size) {
+    last.settle(lane, address - window(space(address)), size);
   }
 
   @Override

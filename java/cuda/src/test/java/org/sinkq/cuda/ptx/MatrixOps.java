@@ -84,13 +84,15 @@ final class MatrixOps {
       for (int t = 0; t < src.length; t++) {
         for (int row = 0; row < ROWS; row++) {
           int lane = ROWS * t + row;
-          int at = space.locate(w, lane, address.of(w, lane), 2 * ROWS, Space.Access.WRITE);
+          long to = address.of(w, lane);
+          int at = space.locate(w, lane, to, 2 * ROWS, Space.Access.WRITE);
           for (int column = 0; column < ROWS; column++) {
             int r = transposed ? column : row;
             int c = transposed ? row : column;
             int pair = w.r[src[t] + r * 4 + c / 2];
             Space.writeInt(space.bytes, at + 2 * column, 2, pair >>> (c % 2 * 16));
           }
+          space.settle(lane, to, 2 * ROWS);
         }
       }
       w.block().grid().progress();

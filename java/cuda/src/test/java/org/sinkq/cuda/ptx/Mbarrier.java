@@ -102,16 +102,16 @@ final class Mbarrier {
   }
 
   /** Tests whether the phase of a token has ended. */
-  boolean test(Warp warp, int tokenPhase) {
-    return test(warp, () -> phase != tokenPhase);
+  boolean test(Warp warp, int lane, int tokenPhase) {
+    return test(warp, lane, () -> phase != tokenPhase);
   }
 
   /** Tests whether the phase of a parity, this one or the one before, has ended. */
-  boolean testParity(Warp warp, int parity) {
-    return test(warp, () -> (phase & 1) != (parity & 1));
+  boolean testParity(Warp warp, int lane, int parity) {
+    return test(warp, lane, () -> (phase & 1) != (parity & 1));
   }
 
-  private boolean test(Warp warp, java.util.function.BooleanSupplier ended) {
+  private boolean test(Warp warp, int lane, java.util.function.BooleanSupplier ended) {
     if (!ended.getAsBoolean()) {
       RandomGenerator random = block.grid().random();
       if (outstanding.isEmpty() || random.nextInt(3) != 0) {
@@ -122,7 +122,7 @@ final class Mbarrier {
         return false;
       }
     }
-    block.clocks().acquire(warp.index(), published);
+    block.clocks().acquire(warp, 1 << lane, published);
     return true;
   }
 

@@ -83,8 +83,8 @@ final class MbarrierOps {
         Mbarrier mbarrier = at(w, lane, address);
         boolean done =
             parity
-                ? mbarrier.testParity(w, w.r[expected + lane])
-                : mbarrier.test(w, (int) w.d[expected + lane]);
+                ? mbarrier.testParity(w, lane, w.r[expected + lane])
+                : mbarrier.test(w, lane, (int) w.d[expected + lane]);
         ended |= done ? 1 << lane : 0;
       }
       w.keepPredicate(result, mask, ended);

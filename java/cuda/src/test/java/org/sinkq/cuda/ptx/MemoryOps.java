@@ -133,6 +133,9 @@ final class MemoryOps {
         int lane = Integer.numberOfTrailingZeros(m);
         space.at[lane] = space.locate(w, lane, addresses[lane], size, access);
         transfer.move(w, 1 << lane, space.bytes, space.at);
+        if (access == Space.Access.WRITE) {
+          space.settle(lane, addresses[lane], size);
+        }
       }
     };
   }

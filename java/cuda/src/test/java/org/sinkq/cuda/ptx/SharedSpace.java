@@ -2,7 +2,8 @@ package org.sinkq.cuda.ptx;
 
 /**
  * The shared memory of a block: bounds, what was written, what copies are in flight, and a {@link
- * RaceShadow} that finds hazards. Asynchronous copies are one more warp to it.
+ * RaceShadow} that finds hazards. Asynchronous copies are one more warp to it, or writes of the
+ * lane that waited for them.
  *
  * <p>Static variables begin at {@link #BASE}, dynamic memory at {@link #DYNAMIC_BASE}.
  */
@@ -12,6 +13,9 @@ final class SharedSpace extends Space {
 
   static final int DYNAMIC_BASE = 0x10_0000;
 
+  /** The longest access of an instruction, in bytes. */
+  private static final int MAX_ACCESS = 32;
+
   private final int staticBytes;
   private final int dynamicBytes;
   private final Clocks clocks;
@@ -19,6 +23,12 @@ final class SharedSpace extends Space {
   private final InitBits init;
   private final InitBits inFlight;
   private int copiesInFlight;
+
+  /** Bytes, from the first word of a write, that another lane wrote; see {@link #settle}. */
+  private int overlap;
+
+  /** What a write with an overlap found. */
+  private final byte[] before = new byte[MAX_ACCESS];
 
   SharedSpace(int staticBytes, int dynamicBytes, Clocks clocks) {
     this.staticBytes = (staticBytes + 63) / 64 * 64;
@@ -40,11 +50,31 @@ final class SharedSpace extends Space {
 
   @Override
   int locate(Warp warp, int lane, long address, int size, Access access) {
-    int at = touch(warp, lane, address, size, access);
+    long entry = shadow.access(warp.index(), warp.line());
+    int at = touch(warp.index(), lane, address, size, access, entry);
+    if (at < 0) {
+      at = ~at;
+      System.arraycopy(bytes, at, before, 0, size);
+      noteWrite(lane, at, size, access, entry);
+    }
     if (access != Access.READ && access != Access.WRITE) {
-      clocks.synchronise(warp.index(), at >> 2);
+      clocks.synchronise(warp, lane, at >> 2);
     }
     return at;
+  }
+
+  @Override
+  void settle(int lane, long address, int size) {
+    if (overlap == 0) {
+      return;
+    }
+    int at = index(lane, address, size, Access.WRITE);
+    for (int i = 0; i < size; i++) {
+      if ((overlap >>> ((at & 3) + i) & 1) != 0 && bytes[at + i] != before[i]) {
+        throw shadow.overwrite(lane, address, size);
+      }
+    }
+    overlap = 0;
   }
 
   @Override
@@ -56,7 +86,12 @@ final class SharedSpace extends Space {
     long entry = shadow.access(actor, warp.line());
     for (int m = mask; m != 0; m &= m - 1) {
       int lane = Integer.numberOfTrailingZeros(m);
-      at[lane] = touch(actor, lane, addresses[lane], size, access, entry);
+      int found = touch(actor, lane, addresses[lane], size, access, entry);
+      if (found < 0) {
+        // Each lane has to write by itself, to tell whether one changes what another wrote.
+        return false;
+      }
+      at[lane] = found;
     }
     return true;
   }
@@ -64,9 +99,19 @@ final class SharedSpace extends Space {
   /** {@link #locate}, except that an atomic access orders nothing: mbarriers do that themselves. */
   int touch(Warp warp, int lane, long address, int size, Access access) {
     long entry = shadow.access(warp.index(), warp.line());
-    return touch(warp.index(), lane, address, size, access, entry);
+    int at = touch(warp.index(), lane, address, size, access, entry);
+    if (at < 0) {
+      throw shadow.overwrite(lane, address, size);
+    }
+    return at;
   }
 
+  /**
+   * Checks an access and notes it.
+   *
+   * @return its index in {@link #bytes}; the complement of that, and nothing noted, for a write
+   *     that races with another lane's unless it writes the same: {@link #overlap} says where
+   */
   private int touch(int actor, int lane, long address, int size, Access access, long entry) {
     int at = index(lane, address, size, access);
     if ((address & (size - 1)) != 0) {
@@ -90,10 +135,19 @@ final class SharedSpace extends Space {
     if (access == Access.READ || access == Access.STRONG_READ) {
       shadow.read(actor, lane, address, at, size, access, entry);
     } else {
-      shadow.write(actor, lane, address, at, size, access, entry);
-      init.set(at, size);
+      overlap = shadow.checkWrites(actor, lane, address, at, size, access);
+      shadow.checkReads(actor, lane, address, at, size, access);
+      if (overlap != 0) {
+        return ~at;
+      }
+      noteWrite(lane, at, size, access, entry);
     }
     return at;
+  }
+
+  private void noteWrite(int lane, int at, int size, Access access, long entry) {
+    shadow.noteWrite(entry, lane, at, size, access);
+    init.set(at, size);
   }
 
   private int index(int lane, long address, long size, Access access) {
@@ -124,7 +178,9 @@ final class SharedSpace extends Space {
   /** Begins a copy into shared memory: from here on its bytes are nobody's. */
   int beginCopy(Warp warp, int lane, long address, int size) {
     int at = index(lane, address, size, Access.WRITE);
-    shadow.checkWrites(warp.index(), lane, address, at, size, Access.WRITE);
+    if (shadow.checkWrites(warp.index(), lane, address, at, size, Access.WRITE) != 0) {
+      throw shadow.overwrite(lane, address, size);
+    }
     shadow.checkReads(warp.index(), lane, address, at, size, Access.WRITE);
     if (copiesInFlight > 0 && inFlight.anyOf(at, size)) {
       throw new Fault(
@@ -138,8 +194,19 @@ final class SharedSpace extends Space {
     return at;
   }
 
-  /** Ends a copy; {@code from} is null for zeros. */
+  /** Ends a copy for everybody behind a stamp; {@code from} is null for zeros. */
   void land(int at, int size, DeviceMemory.Range from, int stamp, int line) {
+    land(at, size, from);
+    shadow.noteWrite(shadow.copied(stamp, line), 0, at, size, Access.WRITE);
+  }
+
+  /** Ends a copy that a lane waited for: from here on it is a write of that lane. */
+  void land(int at, int size, DeviceMemory.Range from, Warp warp, int lane, int line) {
+    land(at, size, from);
+    shadow.noteWrite(shadow.access(warp.index(), line), lane, at, size, Access.WRITE);
+  }
+
+  private void land(int at, int size, DeviceMemory.Range from) {
     inFlight.set(at, size, false);
     copiesInFlight--;
     if (from == null) {
@@ -149,19 +216,11 @@ final class SharedSpace extends Space {
       System.arraycopy(from.allocation().data, from.offset(), bytes, at, size);
       init.copy(at, from.allocation().init, from.offset(), size);
     }
-    shadow.noteCopy(at, size, stamp, line);
   }
 
   /** Replaces the first bytes of a copy that landed as zeros. */
   void overwrite(int at, int size, DeviceMemory.Range from) {
     System.arraycopy(from.allocation().data, from.offset(), bytes, at, size);
     init.copy(at, from.allocation().init, from.offset(), size);
-  }
-
-  /** Begins a copy out of shared memory: the bytes may be read until it ends. */
-  int beginRead(Warp warp, int lane, long address, int size) {
-    int at = index(lane, address, size, Access.READ);
-    shadow.checkWrites(warp.index(), lane, address, at, size, Access.READ);
-    return at;
   }
 }

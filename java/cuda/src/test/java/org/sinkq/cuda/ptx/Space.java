@@ -56,6 +56,13 @@ abstract class Space {
     return true;
   }
 
+  /**
+   * Looks at a plain write again that {@link #locate} let through, once it is done.
+   *
+   * @throws Fault where it changed what another lane wrote that it is not ordered behind
+   */
+  void settle(int lane, long address, int size) {}
+
   /** Reads 1, 2 or 4 bytes, zero-extended. */
   static int readInt(byte[] bytes, int at, int size) {
     return switch (size) {

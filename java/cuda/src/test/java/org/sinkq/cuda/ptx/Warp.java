@@ -381,21 +381,29 @@ final class Warp {
     int need = members & live;
     int here = mask;
     for (int g = 0; g < groups; g++) {
-      if (groupParked[g] == Parked.LANES && isWarpBarrier(groupPc[g])) {
+      if (waitsFor(g, members)) {
         here |= groupMask[g];
       }
     }
     if ((here & need) != need) {
       return converged(mask, members);
     }
+    block.clocks().synchroniseLanes(this, here);
     for (int g = 0; g < groups; g++) {
-      if (groupParked[g] == Parked.LANES && isWarpBarrier(groupPc[g])) {
+      if (waitsFor(g, members)) {
         groupParked[g] = Parked.NO;
         groupPc[g]++;
       }
     }
     regroup();
     return true;
+  }
+
+  /** Whether a group waits at a barrier of lanes of a mask. */
+  private boolean waitsFor(int group, int members) {
+    return groupParked[group] == Parked.LANES
+        && (groupMask[group] & members) != 0
+        && isWarpBarrier(groupPc[group]);
   }
 
   private boolean isWarpBarrier(int index) {
