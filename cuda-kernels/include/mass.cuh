@@ -5,9 +5,10 @@
 // column's largest logit and sum of weights, and the logits of the window are computed here once more.
 // Probabilities are rounded to integers before they are added up, so that no order changes a sum.
 //
-// Grid (kv_heads; 128 window tokens, 64 beyond D = 128; sequences), 4 warps a block. A warp has the keys of its tokens
-// in registers and meets all columns (query row, query head of the group) of the step; the block shares their queries,
-// and the next ones come while it multiplies.
+// Grid (kv_heads; 128 window tokens, 64 beyond D = 128; sequences), 8 warps a block, 4 beyond D = 128. A warp has the
+// keys of its tokens in registers and meets all columns (query row, query head of the group) of the step, or every second
+// 16 of them, the others being met by another warp with the same tokens; the block shares their queries, and the next
+// ones come while it multiplies.
 //
 //   S^T [tokens, columns] = K Q^T     K is the A operand, read in place; 8 columns are a B operand
 //
@@ -28,7 +29,9 @@ struct MassShape {
   static constexpr int C = D / TILE;
   static constexpr int TOKEN_TILES = D <= 128 ? 2 : 1;  // of a warp
   static constexpr int TOKENS = WARPS * TOKEN_TILES * TILE;
-  static constexpr int COLUMNS = D <= 128 ? 32 : 16;  // whose queries are multiplied at a time
+  static constexpr int SHARES = D <= 128 ? 2 : 1;      // warps with the same tokens
+  static constexpr int THREADS = SHARES * WARPS * 32;
+  static constexpr int COLUMNS = SHARES * TILE;        // whose queries are multiplied at a time
   static constexpr int STRIDE = 2 * D + 16;           // of a query: words of 8 of them lie in different banks
   static constexpr int QUERY_BYTES = COLUMNS * STRIDE;
 };
@@ -54,7 +57,8 @@ struct WindowMasses {
   uint8_t (*queries)[2][S::QUERY_BYTES];              // [2], and what fp16 loses of them, if they are F32
   const bool in_place;                                // queries are copied as they are
   const int head = blockIdx.x;
-  const int warp = threadIdx.x / 32;
+  const int share = threadIdx.x / (WARPS * 32);
+  const int warp = threadIdx.x / 32 % WARPS;  // of a share
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int t = lane % 4;
@@ -91,7 +95,7 @@ struct WindowMasses {
   template <DType TYPE>
   __device__ void load_queries(const Batch& batch, int buffer) const {
     constexpr int PAIRS = ceil_div(D, 64);
-    for (int first = AT_ONCE * warp; first < ceil_div(batch.count, TILE) * TILE; first += AT_ONCE * WARPS) {
+    for (int first = AT_ONCE * (threadIdx.x / 32); first < ceil_div(batch.count, TILE) * TILE; first += S::THREADS / 32 * AT_ONCE) {
       float x[AT_ONCE][PAIRS][2] = {};
 #pragma unroll
       for (int k = 0; k < AT_ONCE; k++) {
@@ -140,7 +144,7 @@ struct WindowMasses {
     if (batch.count <= 0) return {};
     if (in_place) {
       constexpr int PIECES = D / 8;
-      for (int i = threadIdx.x; i < ceil_div(batch.count, TILE) * TILE * PIECES; i += WARPS * 32) {
+      for (int i = threadIdx.x; i < ceil_div(batch.count, TILE) * TILE * PIECES; i += S::THREADS) {
         const uint8_t* source = p.q.data + 2 * offset(batch, i / PIECES);
         copy16_async(queries[buffer][0] + i / PIECES * S::STRIDE + i % PIECES * 16, source + i % PIECES * 16);
       }
@@ -245,7 +249,7 @@ struct WindowMasses {
     // Lane t of a token's four has the score of the t-th eighth after it.
     int mine = own + g + 8 * t;
     bool is_mine = t < 2 * M && mine < tokens;
-    uint64_t score = is_mine ? before(mine) : 0;
+    uint64_t score = is_mine && share == 0 ? before(mine) : 0;
     put(batch, extent, 0);
     uint64_t given[2 * M] = {};
     for (int buffer = 0; from < end; buffer = 1 - buffer) {
@@ -254,18 +258,16 @@ struct WindowMasses {
       __syncthreads();
       Batch next(p, following, end);
       extent = fetch(next, 1 - buffer);
-      int tiles = ceil_div(min(S::COLUMNS, end - from), TILE);
-      unsigned units[2 * M] = {};
-#pragma unroll 1
-      for (int i = 0; i < tiles; i++) {
+      if (share * TILE < end - from) {
+        unsigned units[2 * M] = {};
         if (from >= plain_from) {
-          give<true>(units, k, buffer, i, seq.flushed + own + g);
+          give<true>(units, k, buffer, share, seq.flushed + own + g);
         } else {
-          give<false>(units, k, buffer, i, seq.flushed + own + g);
+          give<false>(units, k, buffer, share, seq.flushed + own + g);
         }
-      }
 #pragma unroll
-      for (int h = 0; h < 2 * M; h++) given[h] += units[h];
+        for (int h = 0; h < 2 * M; h++) given[h] += units[h];
+      }
       put(next, extent, 1 - buffer);
       from = following;
     }
@@ -275,7 +277,14 @@ struct WindowMasses {
       given[h] += __shfl_xor_sync(~0u, given[h], 2);
       if (t == h) score -= given[h];
     }
-    if (is_mine) win.scores[win.slot(mine)] = score;
+    if constexpr (S::SHARES > 1) {
+      uint64_t* other = reinterpret_cast<uint64_t*>(queries[0][0]) + threadIdx.x % (WARPS * 32);
+      __syncthreads();
+      if (share == 1) *other = score;
+      __syncthreads();
+      if (share == 0) score += *other;
+    }
+    if (is_mine && share == 0) win.scores[win.slot(mine)] = score;
   }
 };
 

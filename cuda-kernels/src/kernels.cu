@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
   sinkq::prefill<HEAD_DIM>(p);
 }
 
-extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
+extern "C" __global__ void __launch_bounds__(sinkq::MassShape<HEAD_DIM>::THREADS, 2)
     NAME(mass_d, HEAD_DIM)(const __grid_constant__ Params p) {
   sinkq::add_masses<HEAD_DIM>(p);
 }
@@ -110,7 +110,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::AdaptiveShape<HEAD_DIM>::PAGE_BYTES, sinkq::adaptive_pack_shared<HEAD_DIM>(),
     sinkq::adaptive_attend_shared<HEAD_DIM>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
-    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4, sinkq::MassShape<HEAD_DIM>::TOKENS,
+    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4, sinkq::MassShape<HEAD_DIM>::TOKENS, sinkq::MassShape<HEAD_DIM>::THREADS,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2), offsetof(Params, masses),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};

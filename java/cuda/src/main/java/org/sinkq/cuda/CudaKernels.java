@@ -15,7 +15,7 @@ final class CudaKernels {
   /** Threads of a block of {@code append}, {@code select} and {@code reopen}: one warp. */
   static final int WARP = 32;
 
-  /** Threads of a block of {@code attend}, {@code prefill} and {@code mass}. */
+  /** Threads of a block of {@code attend} and {@code prefill}. */
   static final int ATTEND_THREADS = 128;
 
   /** Threads of a block of {@code pack}. */

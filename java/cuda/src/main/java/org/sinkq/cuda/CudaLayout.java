@@ -166,6 +166,11 @@ final class CudaLayout {
     return headDim <= 128 ? 128 : 64;
   }
 
+  /** Threads of a block of {@code mass}. */
+  static int massThreads(int headDim) {
+    return headDim <= 128 ? 256 : 128;
+  }
+
   /** Bytes of a partial result of {@code prefill}: sums of values, maxima and sums of weights. */
   static int prefillPartial(int headDim) {
     int columns = prefillColumns(headDim);

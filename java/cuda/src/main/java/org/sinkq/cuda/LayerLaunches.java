@@ -61,7 +61,7 @@ final class LayerLaunches {
     if (layout.tracksMass) {
       int blocks = CudaLayout.ceilDiv(window, CudaLayout.massTokens(layout.headDim));
       CudaDevice.Function mass = engine.kernels.function("mass");
-      launch(mass, heads, blocks, sequences, CudaKernels.ATTEND_THREADS, 0);
+      launch(mass, heads, blocks, sequences, CudaLayout.massThreads(layout.headDim), 0);
     }
   }
 

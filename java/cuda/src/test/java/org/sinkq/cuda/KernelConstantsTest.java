@@ -79,6 +79,7 @@ class KernelConstantsTest {
     expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(CudaLayout.prefillPartial(headDim));
     expected.add(CudaLayout.massTokens(headDim));
+    expected.add(CudaLayout.massThreads(headDim));
     expected.add(LaunchParameters.LENGTH);
     expected.add(120);
     expected.add(248);
