@@ -98,11 +98,18 @@ final class RaceShadow {
 
   /** Checks a read and notes it; {@code access} is what {@link #access} gave. */
   void read(int actor, int lane, long address, int at, int size, Space.Access kind, long access) {
-    checkWrites(actor, lane, address, at, size, kind);
+    int[] seen = clocks.seen(actor);
     int bytes = bytesOf(at, size);
+    int self = (actor << ACTOR_SHIFT) | lane;
     long entry = access | bytes | lane;
     int end = (at + size - 1) >> 2;
     for (int word = at >> 2; word <= end; word++) {
+      long write = writes[word];
+      if (stamp(write) > seen[actor(write)]
+          && (write & bytes) != 0
+          && ((int) write & WHO) != self) {
+        checkWrite(write, actor, lane, address, at, size, kind, word);
+      }
       int k = word * actors + actor;
       long last = reads[k];
       boolean fresh = bytes == ALL_BYTES && stamp(last) != stamp(entry);
