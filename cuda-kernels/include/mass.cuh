@@ -95,7 +95,8 @@ struct WindowMasses {
   template <DType TYPE>
   __device__ void load_queries(const Batch& batch, int buffer) const {
     constexpr int PAIRS = ceil_div(D, 64);
-    for (int first = AT_ONCE * (threadIdx.x / 32); first < ceil_div(batch.count, TILE) * TILE; first += S::THREADS / 32 * AT_ONCE) {
+    constexpr int ROUND = S::THREADS / 32 * AT_ONCE;
+    for (int first = AT_ONCE * (threadIdx.x / 32); first < ceil_div(batch.count, TILE) * TILE; first += ROUND) {
       float x[AT_ONCE][PAIRS][2] = {};
 #pragma unroll
       for (int k = 0; k < AT_ONCE; k++) {
