@@ -23,32 +23,42 @@ public class InterpretedEngineProvider implements EngineProvider {
 
   private static final long SEED = 25;
 
-  private final String name;
+  private static final ThreadLocal<CudaEngineProvider> TWO_SMS = devices(FACTS);
 
-  /** Each thread has its own, so that tests may run side by side: the device is for one thread. */
+  private final String name;
   private final ThreadLocal<CudaEngineProvider> cuda;
 
   /** For {@link java.util.ServiceLoader}. */
   public InterpretedEngineProvider() {
-    this(NAME, FACTS);
+    this(NAME, TWO_SMS);
   }
 
-  private InterpretedEngineProvider(String name, CudaDevice.Facts facts) {
+  private InterpretedEngineProvider(String name, ThreadLocal<CudaEngineProvider> cuda) {
     this.name = name;
-    cuda =
-        ThreadLocal.withInitial(
-            () ->
-                new CudaEngineProvider(
-                    new OneDevice(() -> new InterpretedDevice(facts, MEMORY, SEED))));
+    this.cuda = cuda;
+  }
+
+  /**
+   * A device for each thread, so that tests may run side by side, and the same for all providers
+   * that a thread loads.
+   */
+  private static ThreadLocal<CudaEngineProvider> devices(CudaDevice.Facts facts) {
+    return ThreadLocal.withInitial(
+        () ->
+            new CudaEngineProvider(
+                new OneDevice(() -> new InterpretedDevice(facts, MEMORY, SEED))));
   }
 
   /** With an H100's SMs work is cut into as many ranges as there, of which some are empty. */
   public static final class LikeH100 extends InterpretedEngineProvider {
     static final String NAME = "cuda-interpreted-h100";
 
+    private static final ThreadLocal<CudaEngineProvider> MANY_SMS =
+        devices(new CudaDevice.Facts("PTX interpreter", 9, 0, 13000, 132, 227 << 10, 50 << 20));
+
     /** For {@link java.util.ServiceLoader}. */
     public LikeH100() {
-      super(NAME, new CudaDevice.Facts("PTX interpreter", 9, 0, 13000, 132, 227 << 10, 50 << 20));
+      super(NAME, MANY_SMS);
     }
   }
 
