@@ -19,6 +19,7 @@
 #include "layout.cuh"
 #include "params.cuh"
 #include "ptx.cuh"
+#include "queries.cuh"
 #include "sinks.cuh"
 #include "units.cuh"
 
@@ -49,7 +50,6 @@ struct WindowMasses {
   static constexpr int C = S::C;
   static constexpr int M = S::TOKEN_TILES;
   static constexpr int BLOCK = 2 * dense_half(D);
-  static constexpr int AT_ONCE = 4;  // queries that a warp loads in one turn
 
   const Params& p;
   const Sequence& seq;
@@ -94,47 +94,26 @@ struct WindowMasses {
   // Queries into shared memory, those that fp16 may not hold normalized by a power of two to [0.5, 1).
   template <DType TYPE>
   __device__ void load_queries(const Batch& batch, int buffer) const {
-    constexpr int PAIRS = ceil_div(D, 64);
-    constexpr int ROUND = S::THREADS / 32 * AT_ONCE;
-    for (int first = AT_ONCE * (threadIdx.x / 32); first < ceil_div(batch.count, TILE) * TILE; first += ROUND) {
-      float x[AT_ONCE][PAIRS][2] = {};
+    using Rows = QueryRows<D>;
+    constexpr int ROUND = S::THREADS / 32 * Rows::AT_ONCE;
+    for (int first = Rows::AT_ONCE * (threadIdx.x / 32); first < ceil_div(batch.count, TILE) * TILE; first += ROUND) {
+      Rows rows(lane);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; k++) {
-        int64_t at = offset(batch, first + k);
+      for (int k = 0; k < Rows::AT_ONCE; k++) rows.template load_column<TYPE>(k, p.q, offset(batch, first + k));
 #pragma unroll
-        for (int i = 0; i < PAIRS; i++) {
-          int d = i * 64 + 2 * lane;
-          if (d >= D) continue;
-          x[k][i][0] = load<TYPE>(p.q.data, at + d);
-          x[k][i][1] = load<TYPE>(p.q.data, at + d + 1);
-        }
-      }
-#pragma unroll
-      for (int k = 0; k < AT_ONCE; k++) {
-        int exponent = 126;
-        if (TYPE != F16) {
-          float largest = 0;
-#pragma unroll
-          for (int i = 0; i < PAIRS; i++) largest = fmaxf(largest, fmaxf(fabsf(x[k][i][0]), fabsf(x[k][i][1])));
-#pragma unroll
-          for (int i = 16; i > 0; i /= 2) largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, i));
-          exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
-        }
+      for (int k = 0; k < Rows::AT_ONCE; k++) {
+        int exponent = TYPE == F16 ? 126 : rows.exponent(k);
         float normalize = __uint_as_float((253 - exponent) << 23);
         if (lane == 0) columns[buffer][first + k].factor = __uint_as_float((exponent + 1) << 23) * p.scale_log2;
 #pragma unroll
-        for (int i = 0; i < PAIRS; i++) {
-          int d = i * 64 + 2 * lane;
+        for (int i = 0; i < Rows::PAIRS; i++) {
+          int d = rows.channel(i);
           if (d >= D) continue;
-          float low = x[k][i][0] * normalize;
-          float high = x[k][i][1] * normalize;
-          uint32_t halves = pack_halves(low, high);
+          float2 pair = rows.pair(k, i, normalize);
+          uint32_t halves = pack_halves(pair.x, pair.y);
           int at = (first + k) * S::STRIDE + 2 * d;
           *reinterpret_cast<uint32_t*>(queries[buffer][0] + at) = halves;
-          if (TYPE == F32) {
-            float2 back = __half22float2(*reinterpret_cast<const __half2*>(&halves));
-            *reinterpret_cast<uint32_t*>(queries[buffer][1] + at) = pack_halves(low - back.x, high - back.y);
-          }
+          if (TYPE == F32) *reinterpret_cast<uint32_t*>(queries[buffer][1] + at) = Rows::rest(pair, halves);
         }
       }
     }

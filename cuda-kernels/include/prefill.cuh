@@ -17,6 +17,7 @@
 // SM it is the length of a tile that counts: ptxas spreads the exponentials between the products only if they are
 // written row by row and summed in order, as they are here; block by block, or in two halves, they take 8 % longer.
 #pragma once
+#include "queries.cuh"
 #include "sums.cuh"
 
 namespace sinkq {
@@ -77,47 +78,29 @@ struct Prefill : Sums<D> {
   // fp16 holds them.
   template <DType TYPE>
   __device__ void load_queries() const {
-    constexpr int PAIRS = ceil_div(D, 64);
-    constexpr int AT_ONCE = 4;
-    for (int first = 0; first < S::WARP_COLUMNS; first += AT_ONCE) {
-      float x[AT_ONCE][PAIRS][2] = {};
+    using Rows = QueryRows<D>;
+    for (int first = 0; first < S::WARP_COLUMNS; first += Rows::AT_ONCE) {
+      Rows rows(lane);
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; k++) {
+      for (int k = 0; k < Rows::AT_ONCE; k++) {
         int local = warp * S::WARP_COLUMNS + first + k;
-        if (local >= item.columns) continue;
-        int64_t at = this->offset(p.q, local);
-#pragma unroll
-        for (int i = 0; i < PAIRS; i++) {
-          int d = i * 64 + 2 * lane;
-          if (d >= D) continue;
-          x[k][i][0] = load<TYPE>(p.q.data, at + d);
-          x[k][i][1] = load<TYPE>(p.q.data, at + d + 1);
-        }
+        if (local < item.columns) rows.template load_column<TYPE>(k, p.q, this->offset(p.q, local));
       }
 #pragma unroll
-      for (int k = 0; k < AT_ONCE; k++) {
-        float largest = 0;
-#pragma unroll
-        for (int i = 0; i < PAIRS; i++) largest = fmaxf(largest, fmaxf(fabsf(x[k][i][0]), fabsf(x[k][i][1])));
-#pragma unroll
-        for (int i = 16; i > 0; i /= 2) largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, i));
-        int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+      for (int k = 0; k < Rows::AT_ONCE; k++) {
+        int exponent = rows.exponent(k);
         float normalize = __uint_as_float((253 - exponent) << 23);
         int row = warp * S::WARP_COLUMNS + first + k;
         if (lane == 0) factors[row] = __uint_as_float((exponent + 1) << 23) * p.scale_log2;
 #pragma unroll
-        for (int i = 0; i < PAIRS; i++) {
-          int d = i * 64 + 2 * lane;
+        for (int i = 0; i < Rows::PAIRS; i++) {
+          int d = rows.channel(i);
           if (d >= D) continue;
-          float low = x[k][i][0] * normalize;
-          float high = x[k][i][1] * normalize;
-          uint32_t halves = pack_halves(low, high);
+          float2 pair = rows.pair(k, i, normalize);
+          uint32_t halves = pack_halves(pair.x, pair.y);
           int at = (row / TILE * C + d / TILE) * TILE_BYTES + tile_offset(row % TILE, d % TILE);
           *reinterpret_cast<uint32_t*>(queries + at) = halves;
-          if (TYPE == F32) {
-            float2 back = __half22float2(*reinterpret_cast<const __half2*>(&halves));
-            *reinterpret_cast<uint32_t*>(query_rests + at) = pack_halves(low - back.x, high - back.y);
-          }
+          if (TYPE == F32) *reinterpret_cast<uint32_t*>(query_rests + at) = Rows::rest(pair, halves);
         }
       }
     }
