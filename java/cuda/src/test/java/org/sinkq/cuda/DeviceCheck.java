@@ -6,13 +6,17 @@ import static org.junit.platform.launcher.TagFilter.includeTags;
 
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.TestSource;
 import org.junit.platform.engine.support.descriptor.ClassSource;
+import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.Launcher;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
@@ -36,6 +40,14 @@ public final class DeviceCheck {
   private final PrintWriter out = new PrintWriter(System.out, true, StandardCharsets.UTF_8);
   private final String tag;
 
+  /** What to run, by names such as Outer.Inner, for classes without inner ones. */
+  private final Map<String, List<DiscoverySelector>> classes = new TreeMap<>();
+
+  /**
+   * What to run, by names such as Outer.Inner.method: more than one where a method is overloaded.
+   */
+  private final Map<String, List<DiscoverySelector>> tests = new TreeMap<>();
+
   private DeviceCheck(String tag) {
     this.tag = tag;
   }
@@ -44,8 +56,10 @@ public final class DeviceCheck {
    * Runs tests by their tag; exits with 1 if one fails or none ran.
    *
    * @param args the tag, gpu unless it is gpus for what needs two of them; then names of test
-   *     classes, such as CudaLengthTest or CudaContractTest.Attention, all of them unless there are
-   *     any, or --list to print the names
+   *     classes, such as CudaLengthTest or CudaContractTest.Attention, and of single tests, such as
+   *     CudaGraphTest.massesGrowAlike, all of them unless there are any; a parameterized test and a
+   *     property go as a whole by the name of their method. With --list it only prints names: of
+   *     the classes, or of the tests of the classes beside it
    */
   public static void main(String[] args) {
     boolean tagged = args.length > 0 && args[0].startsWith("gpu");
@@ -54,17 +68,23 @@ public final class DeviceCheck {
     System.exit(check.run(names));
   }
 
-  private int run(List<String> names) {
-    Map<String, String> classes = classes();
-    if (names.contains(LIST)) {
-      classes.keySet().forEach(out::println);
-      return 0;
-    }
+  private int run(List<String> arguments) {
+    discover();
+    boolean list = arguments.contains(LIST);
+    List<String> names = arguments.stream().filter(name -> !name.equals(LIST)).toList();
     for (String name : names) {
-      if (!classes.containsKey(name)) {
-        System.err.println("check: test " + name + ", expected one of " + classes.keySet());
+      if (!classes.containsKey(name) && (list || !tests.containsKey(name))) {
+        List<String> siblings = list ? List.of() : testsOf(classOf(name));
+        System.err.printf(
+            "check: test %s, expected one of %s%n",
+            name, siblings.isEmpty() ? classes.keySet() : siblings);
         return USAGE;
       }
+    }
+    if (list) {
+      Stream<String> found = names.stream().distinct().flatMap(name -> testsOf(name).stream());
+      (names.isEmpty() ? classes.keySet().stream() : found).forEach(out::println);
+      return 0;
     }
     out.println(new CudaEngineProvider().probe());
     SummaryGeneratingListener listener = new SummaryGeneratingListener();
@@ -72,7 +92,9 @@ public final class DeviceCheck {
         request(
             names.isEmpty()
                 ? packages()
-                : names.stream().map(name -> selectUniqueId(classes.get(name))).toList());
+                : names.stream()
+                    .flatMap(name -> classes.getOrDefault(name, tests.get(name)).stream())
+                    .toList());
     if (Boolean.getBoolean("sinkq.check.progress")) {
       launcher.execute(request.build(), listener, new Progress());
     } else {
@@ -97,28 +119,40 @@ public final class DeviceCheck {
     return LauncherDiscoveryRequestBuilder.request().selectors(selectors).filters(includeTags(tag));
   }
 
-  /** Unique identifiers of the classes without inner ones, by names such as Outer.Inner. */
-  private Map<String, String> classes() {
-    Map<String, String> found = new TreeMap<>();
+  private void discover() {
     TestPlan plan = launcher.discover(request(packages()).build());
     for (TestIdentifier root : plan.getRoots()) {
-      addClasses(plan, root, "", found);
+      add(plan, root, "");
     }
-    return found;
   }
 
-  private static void addClasses(
-      TestPlan plan, TestIdentifier parent, String prefix, Map<String, String> found) {
+  private void add(TestPlan plan, TestIdentifier parent, String prefix) {
     for (TestIdentifier child : plan.getChildren(parent)) {
-      if (child.getSource().orElse(null) instanceof ClassSource source) {
-        String name = prefix + source.getJavaClass().getSimpleName();
-        int before = found.size();
-        addClasses(plan, child, name + ".", found);
-        if (found.size() == before) {
-          found.put(name, child.getUniqueId());
+      TestSource source = child.getSource().orElse(null);
+      if (source instanceof ClassSource type) {
+        String name = prefix + type.getJavaClass().getSimpleName();
+        int before = classes.size();
+        add(plan, child, name + ".");
+        if (classes.size() == before) {
+          put(classes, name, child);
         }
+      } else if (source instanceof MethodSource method) {
+        put(tests, prefix + method.getMethodName(), child);
       }
     }
+  }
+
+  private static void put(
+      Map<String, List<DiscoverySelector>> to, String name, TestIdentifier test) {
+    to.computeIfAbsent(name, n -> new ArrayList<>()).add(selectUniqueId(test.getUniqueId()));
+  }
+
+  private static String classOf(String test) {
+    return test.substring(0, Math.max(0, test.lastIndexOf('.')));
+  }
+
+  private List<String> testsOf(String type) {
+    return tests.keySet().stream().filter(test -> classOf(test).equals(type)).toList();
   }
 
   /** A line for each test that has ended. */
