@@ -105,9 +105,7 @@ final class RaceShadow {
     int end = (at + size - 1) >> 2;
     for (int word = at >> 2; word <= end; word++) {
       long write = writes[word];
-      if (stamp(write) > seen[actor(write)]
-          && (write & bytes) != 0
-          && ((int) write & WHO) != self) {
+      if (isInTheWay(write, seen, bytes, self)) {
         checkWrite(write, actor, lane, address, at, size, kind, word);
       }
       int k = word * actors + actor;
@@ -193,12 +191,17 @@ final class RaceShadow {
     int end = (at + size - 1) >> 2;
     for (int word = first; word <= end; word++) {
       long last = writes[word];
-      if (stamp(last) > seen[actor(last)] && (last & bytes) != 0 && ((int) last & WHO) != self) {
+      if (isInTheWay(last, seen, bytes, self)) {
         int hit = checkWrite(last, actor, lane, address, at, size, kind, word);
         overlap |= hit << ((word - first) * WORD);
       }
     }
     return overlap;
+  }
+
+  /** Whether another one wrote some of the bytes, later than what {@code seen} is of its actor. */
+  private static boolean isInTheWay(long write, int[] seen, int bytes, int self) {
+    return stamp(write) > seen[actor(write)] && (write & bytes) != 0 && ((int) write & WHO) != self;
   }
 
   private int checkWrite(
