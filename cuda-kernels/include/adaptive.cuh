@@ -5,12 +5,12 @@
 //   codes    as in layout.cuh, 2 bits. K: 16 rows a word set, in which position = token tile. A row is a digit of a
 //            channel, highest first; there are D * 9 / 8, a multiple of 8, so the last word set may be half of one:
 //            8 rows, registers 0 and 1.
-//            V: tile (group * 8 + token tile) * channel tiles of a group + channel tile of the group
+//            V: tile (group * 4 + token tile / 2) * channel tiles of a group + channel tile of the group
 //   rows     32 bytes for 16 rows, 8 for each t: channels of rows 2t, 2t+1, 2t+8, 2t+9 | what a step of the digit is
 //            worth, the channel's scale times 1, 4 or 16: scales of 8 bits, the upper ones of fp16
 //   minima   32 bytes for 16 channels, 8 for each t: of channels 2t, 2t+1, 2t+8, 2t+9, as fp16
 //   mask     16 bytes: bit t is set where token t lives elsewhere
-//   scales   16 bytes for 16 tokens of a channel group, 4 for each t: of tokens 2t, 2t+1, 2t+8, 2t+9
+//   scales   128 bytes for a channel group, 16 for each g: of the tokens g, g + 8, g + 16, ...
 //   means    32 bytes for 16 channels, 4 for each g: of channels g, g+8, as fp16
 //
 // A channel of keys without digits has no row, and its minimum is its mean.
@@ -52,6 +52,15 @@ struct AdaptiveShape {
   static constexpr int VALUE_HALF = ceil_div(VALUE_MEANS_AT + D * 2, 64) * 64;
   static constexpr int PAGE_BYTES = KEY_HALF + VALUE_HALF;
   static constexpr float NORM = inverse_root(ROTATED);
+
+  // Byte offset of a token's scale.
+  static __device__ __forceinline__ int value_scale_at(int group, int token) {
+    return VALUE_SCALES_AT + group * TOKENS + token % 8 * 16 + token / 8;
+  }
+
+  static __device__ __forceinline__ CodeTile code_tile_of_value(int group, int token_tile, int tile_of_group) {
+    return CodeTile::of_value(2, GROUP_TILES, group * TOKEN_TILES + token_tile, tile_of_group);
+  }
 };
 
 template <int D, int G>
@@ -59,6 +68,7 @@ struct PageShape<ADAPTIVE, D, G> {
   using A = AdaptiveShape<D>;
   static_assert(G == A::TOKENS, "pages of 128 tokens");
   static constexpr bool QUANTIZED = true;
+  static constexpr int VALUE_BITS = 2;
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = A::TOKEN_TILES;
   static constexpr int DENSE_HALF = dense_half(D);

@@ -4,9 +4,9 @@
 //   O^T [channels, columns] = V codes * (p * scale) - 1.5 p * scale + p * mean      rotated
 //
 // Which channel a row of the keys belongs to changes from page to page, so the columns' queries are in shared
-// memory, and a lane picks its rows' elements. Scales have 4 significant bits: a query, and a weight, is a part of 7
-// bits, whose product with a scale is exact, and the rest. With 4 columns the rest is in the odd one of a pair,
-// with 8 queries have a second product, and weights and their products are one fp16 number.
+// memory, and a lane picks its rows' elements. Scales have 4 significant bits: a query is a part of 7 bits, whose
+// product with a scale is exact, and the rest. With 4 columns the rest is in the odd one of a pair, with 8 queries have
+// a second product. Values are multiplied as those of other pages.
 //
 // What pages add to the result is rotated; units of a warp are its pages first, so it turns its sums back
 // once, behind the last of them.
@@ -17,7 +17,6 @@
 namespace sinkq {
 
 constexpr uint32_t SEVEN_BITS = 0xFFF0FFF0;  // of two fp16 numbers
-constexpr uint32_t SEVEN_BITS_F32 = 0xFFFE0000;
 
 // Dynamic shared memory of a block: buffers, reused by the merge, and queries, two parts of each element.
 template <int D>
@@ -197,67 +196,50 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     }
   }
 
-  // Weights of eight tokens as an operand; in pairs of columns a part of 7 bits and the rest.
-  static __device__ __forceinline__ uint32_t operand(const float (&x)[OWN][2 * T], int i) {
-    if (WIDE) return transpose(pack_halves(x[0][i], x[OWN - 1][i]));
-    float high = __uint_as_float(__float_as_uint(x[0][i]) & SEVEN_BITS_F32);
-    return transpose(pack_halves(high, x[0][i] - high));
-  }
-
   __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * T], const float (&alpha)[OWN]) {
-    const uint32_t* scales = reinterpret_cast<const uint32_t*>(values + A::VALUE_SCALES_AT);
+    const uint4* scales = reinterpret_cast<const uint4*>(values + A::VALUE_SCALES_AT) + g;
     const __half2* means = reinterpret_cast<const __half2*>(values + A::VALUE_MEANS_AT);
-    uint32_t weights[T][2];
-    float sums[A::GROUPS][4] = {};
+    float totals[OWN];
 #pragma unroll
-    for (int i = 0; i < T; i++) {
-      weights[i][0] = operand(x, 2 * i);
-      weights[i][1] = operand(x, 2 * i + 1);
-      // Rows 0 to 7: weighted scales of a group, where those products are exact; rows 8 to 15: sum of the weights.
+    for (int w = 0; w < OWN; w++) {
+      float total[2] = {};
 #pragma unroll
-      for (int group = 0; group < (WIDE ? 1 : A::GROUPS); group++) {
-        uint32_t s = WIDE ? 0 : scales[(group * T + i) * 4 + t];
-        mma(sums[group], scale_pair(s, 0), ONES, scale_pair(s, 1), ONES, weights[i][0], weights[i][1]);
-      }
+      for (int i = 0; i < 2 * T; i++) total[i % 2] += x[w][i];
+      sum[w] = fmaf(sum[w], alpha[w], total[0] + total[1]);
+      totals[w] = this->of_all_lanes(total[0] + total[1]);
     }
 #pragma unroll
-    for (int w = 0; w < OWN; w++) sum[w] = fmaf(sum[w], alpha[w], of(sums[0], w, 1));
-#pragma unroll
     for (int group = 0; group < A::GROUPS; group++) {
-      float o[A::GROUP_TILES][4] = {};
-      uint4 word = {};
+      uint4 all = scales[group * 8];
+      const uint32_t four[4] = {all.x, all.y, all.z, all.w};
+      float scaled[OWN][2 * T];
 #pragma unroll
       for (int i = 0; i < T; i++) {
-        uint32_t s = scales[(group * T + i) * 4 + t];
-        uint32_t b[2] = {mul2(weights[i][0], scale_pair(s, 0)), mul2(weights[i][1], scale_pair(s, 1))};
-        // With 8 columns products are rounded, and what is taken off must be the same ones: the difference, times
-        // the mean code, is the same in all rotated channels, and they are turned back into a single one.
-        if (WIDE) mma(sums[group], ONES, 0, ONES, 0, b[0], b[1]);
-#pragma unroll
-        for (int k = 0; k < A::GROUP_TILES; k++) {
-          int j = (group * T + i) * A::GROUP_TILES + k;
-          if (j % 8 == 0) word = reinterpret_cast<const uint4*>(values)[j / 8 * 32 + lane];
-          mma(o[k], code(word.x, j % 8, k), code(word.y, j % 8, k), code(word.z, j % 8, k), code(word.w, j % 8, k), b[0],
-              b[1]);
-        }
-      }
-#pragma unroll
-      for (int w = 0; w < OWN; w++) {
-        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], -1.5f * of(sums[group], w, 0));
-      }
-#pragma unroll
-      for (int k = 0; k < A::GROUP_TILES; k++) {
-        int c = group * A::GROUP_TILES + k;
-        float2 mean = __half22float2(means[c * 8 + g]);
+        uint32_t both = scale_pair(four[i / 2], i % 2);
+        float2 scale = __half22float2(*reinterpret_cast<const __half2*>(&both));
 #pragma unroll
         for (int w = 0; w < OWN; w++) {
-          float total = of(sums[0], w, 1);
-          float upper = fmaf(total, mean.x, of(o[k], w, 0) * unit_of(k));
-          float lower = fmaf(total, mean.y, of(o[k], w, 1) * unit_of(k));
-          out[w][c][0] = fmaf(out[w][c][0], alpha[w], upper);
-          out[w][c][1] = fmaf(out[w][c][1], alpha[w], lower);
+          scaled[w][2 * i] = x[w][2 * i] * scale.x;
+          scaled[w][2 * i + 1] = x[w][2 * i + 1] * scale.y;
         }
       }
+      typename Base::ByteWeights b(scaled);
+      // Codes are centered by the same integers that they are multiplied with.
+#pragma unroll
+      for (int w = 0; w < OWN; w++) {
+        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], -1.5f * b.unit[w] * b.of_lane[w]);
+      }
+      this->template multiply_values<A::GROUP_TILES>(
+          b, [&](int m, int k) { return (group * (T / 2) + m) * A::GROUP_TILES + k; },
+          [&](int k, const float (&sums)[OWN][2]) {
+            int c = group * A::GROUP_TILES + k;
+            float2 mean = __half22float2(means[c * 8 + g]);
+#pragma unroll
+            for (int w = 0; w < OWN; w++) {
+              out[w][c][0] = fmaf(out[w][c][0], alpha[w], fmaf(totals[w], mean.x, sums[w][0]));
+              out[w][c][1] = fmaf(out[w][c][1], alpha[w], fmaf(totals[w], mean.y, sums[w][1]));
+            }
+          });
     }
   }
 
@@ -265,11 +247,14 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
   __device__ __forceinline__ void turn() {
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
+      float minima[A::GROUPS];
+#pragma unroll
+      for (int i = 0; i < A::GROUPS; i++) minima[i] = this->of_all_lanes(minimum_sum[w][i]);
 #pragma unroll
       for (int c = 0; c < C; c++) {
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-          float x = out[w][c][h] + minimum_sum[w][c / A::GROUP_TILES];
+          float x = out[w][c][h] + minima[c / A::GROUP_TILES];
 #pragma unroll
           for (int i = 1; i < 8; i *= 2) {
             float other = __shfl_xor_sync(~0u, x, 4 * i);

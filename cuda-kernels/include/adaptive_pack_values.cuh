@@ -123,8 +123,7 @@ struct AdaptiveValuePacker : AdaptivePacker<D> {
       }
       float scale = is_masked(token) ? 0 : Grid::scale_of(range(token), 3, best);
       scales[token] = scale;
-      int at = A::VALUE_SCALES_AT + group * TOKENS + token / TILE * TILE + lane_order(token % TILE);
-      half[at] = static_cast<uint8_t>(to_half(scale) >> 7);
+      half[A::value_scale_at(group, token)] = static_cast<uint8_t>(to_half(scale) >> 7);
     }
     __syncthreads();
   }
@@ -137,15 +136,15 @@ struct AdaptiveValuePacker : AdaptivePacker<D> {
       int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
       uint32_t word = 0;
 #pragma unroll 2
-      for (int n = 0; n < 8; n++) {
-        int j = i / 128 * 8 + n;
+      for (int n = 0; n < 4; n++) {
+        int j = i / 128 * 4 + n;
         int d = j % A::GROUP_TILES * TILE + channel;
 #pragma unroll
-        for (int h = 0; h < 2; h++) {
-          int t = j / A::GROUP_TILES * TILE + column + h;
+        for (int byte = 0; byte < 4; byte++) {
+          int t = (j / A::GROUP_TILES * 2 + byte % 2) * TILE + column + byte / 2;
           Grid grid = Grid::of(3, __fmul_rn(-1.5f, scales[t]), scales[t]);
           uint32_t code = static_cast<uint32_t>(grid.code(values[t * PITCH + d]));
-          word |= (is_masked(t) ? 0 : code) << (16 * h + 2 * n);
+          word |= (is_masked(t) ? 0 : code) << (8 * byte + 2 * n);
         }
       }
       codes[i] = word;

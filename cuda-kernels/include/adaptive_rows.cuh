@@ -53,10 +53,10 @@ struct AdaptiveRowReader {
       float minimum = read_half(record + A::KEY_MINIMA_AT + (d / TILE * TILE + lane_order(d % TILE)) * 2);
       keys[i] = clamped_half(__fadd_rn(__fmul_rn(code[i], step[i]), minimum));
       int group = d / A::GROUP;
-      float s = scale(half[A::VALUE_SCALES_AT + group * A::TOKENS + token / TILE * TILE + lane_order(token % TILE)]);
+      float s = scale(half[A::value_scale_at(group, token)]);
       float mean = read_half(half + A::VALUE_MEANS_AT + ((d / TILE * 8 + d % 8) * 2 + d % TILE / 8) * 2);
-      int j = (group * A::TOKEN_TILES + token / TILE) * A::GROUP_TILES + d % A::GROUP / TILE;
-      uint32_t value = read_code<2>(half, j, d % TILE, token % TILE);
+      CodeTile tile = A::code_tile_of_value(group, token / TILE, d % A::GROUP / TILE);
+      uint32_t value = read_code<2>(half, tile, d % TILE, token % TILE);
       x[i] = __fadd_rn(__fadd_rn(__fmul_rn(value, s), __fmul_rn(-1.5f, s)), mean);
     }
     // Channel threadIdx.x + 32 i.

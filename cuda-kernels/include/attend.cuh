@@ -117,11 +117,15 @@ struct Attention : Products<BITS, D, G, WIDE> {
   __device__ void save(float* state) const {
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      if (g == 0) InBlock::extent(state)[own(w)] = {max_[w], sum[w]};
+      float total = this->of_all_lanes(sum[w]);
+      if (g == 0) InBlock::extent(state)[own(w)] = {max_[w], total};
+      float minima[S::GROUPS];
+#pragma unroll
+      for (int i = 0; i < S::GROUPS; i++) minima[i] = this->of_all_lanes(minimum_sum[w][i]);
       float* values = InBlock::values(state, own(w), g);
 #pragma unroll
       for (int c = 0; c < C; c++) {
-        float minimum = minimum_sum[w][c * TILE / (D / S::GROUPS)];
+        float minimum = minima[c * TILE / (D / S::GROUPS)];
         values[c * TILE] = out[w][c][0] + minimum;
         values[c * TILE + 8] = out[w][c][1] + minimum;
       }

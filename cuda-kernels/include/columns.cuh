@@ -41,8 +41,8 @@ struct Columns : Units<BITS, D, G> {
   float most_square;      // of column g's query times the scales of a page, before rounding shows in a logit
   int column_position[OWN];
   float max_[OWN];
-  float sum[OWN];
-  float minimum_sum[OWN][S::GROUPS];
+  float sum[OWN];      // of the weights of this lane's tokens
+  float minimum_sum[OWN][S::GROUPS];  // likewise, times the minima of their values
   float out[OWN][C][2];  // channels g and g + 8 of a tile
 
   __device__ Columns(const Params& p, const Sequence& seq, const Item& item, uint8_t* shared)
@@ -167,11 +167,6 @@ struct Columns : Units<BITS, D, G> {
     return WIDE ? d[2 * h + w] : d[2 * h] + d[2 * h + 1];
   }
 
-  // Likewise where both columns of a pair have had the same operand.
-  static __device__ __forceinline__ float first_of(const float (&d)[4], int w, int h) {
-    return WIDE ? d[2 * h + w] : d[2 * h];
-  }
-
   // Adds A times the queries.
   __device__ __forceinline__ void times_query(float (&d)[4], uint4 a, int c) const {
     mma(d, a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
@@ -183,27 +178,37 @@ struct Columns : Units<BITS, D, G> {
     return fma2(rest, scale, fma2(high, scale, neg2(product)));
   }
 
-  // A weight times a scale; in the odd column of a pair what that loses.
-  __device__ __forceinline__ uint32_t fold(uint32_t weight, uint32_t scale) const {
-    uint32_t product = mul2(weight, scale);
-    return !WIDE && odd ? fma2(weight, scale, neg2(product)) : product;
-  }
-
   __device__ __forceinline__ float cap(float logit) const {
     // c tanh(x / c), through tanh y = 1 - 2 / (e^2y + 1)
     float y = exp2_fast(logit * twice_inverse_cap);
     return p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
   }
 
+  // Sum over the lanes of a column.
+  static __device__ __forceinline__ float of_all_lanes(float x) {
+    x += __shfl_xor_sync(~0u, x, 4);
+    x += __shfl_xor_sync(~0u, x, 8);
+    return x + __shfl_xor_sync(~0u, x, 16);
+  }
+
+  // The largest of a column's tokens. In four chains, since each step waits for the one before.
+  template <int TOKENS>
+  static __device__ __forceinline__ float largest_of_all_lanes(const float (&x)[TOKENS]) {
+    constexpr int CHAINS = TOKENS < 4 ? TOKENS : 4;
+    float chain[CHAINS];
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) chain[i % CHAINS] = i < CHAINS ? x[i] : fmaxf(chain[i % CHAINS], x[i]);
+    float top = fmaxf(chain[0], chain[1]);
+    if (CHAINS == 4) top = fmaxf(top, fmaxf(chain[2], chain[3]));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
+    top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
+    return fmaxf(top, __shfl_xor_sync(~0u, top, 16));
+  }
+
   // Turns base-2 logits into weights; returns the factor for everything summed so far.
   template <int TOKENS>
   __device__ __forceinline__ float weigh(int w, float (&x)[TOKENS]) {
-    float top = max_[w];
-#pragma unroll
-    for (int i = 0; i < TOKENS; i++) top = fmaxf(top, x[i]);
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 16));
+    float top = fmaxf(max_[w], largest_of_all_lanes(x));
     float safe = top == -INFINITY ? 0 : top;
     float alpha = exp2_fast(max_[w] - safe);
     max_[w] = top;

@@ -9,14 +9,16 @@
 //
 // dense block of 16 tokens     K tiles by channel | V tiles by channel: 2 x D / 16 x 512 bytes
 // quantized page of G tokens   K codes | K parameters | V codes | V parameters
-//   codes       16 / bits tiles share a register: tile j = outer * inner_count + inner takes bits
-//               [bits * p, bits * p + bits) of each half, p = j % positions, of word set
-//               j / positions; a word set is 512 bytes.
-//               K: inner = token tile, outer = channel tile; V: inner = channel tile, outer = token
-//               tile.
-//   parameters  64 bytes for 16 channels (K) or 16 tokens of a channel group (V), 16 bytes for each
-//               t: minimum of columns 2t, 2t+1 | their scale | minimum of 2t+8, 2t+9 | their scale,
-//               as fp16; read as a tile, rows 0 to 7 are all minima and rows 8 to 15 all scales
+//   codes       16 / bits tiles share the registers of a word set of 512 bytes.
+//               K: tile j = channel tile * token tiles + token tile takes bits [bits * p, bits * p + bits)
+//               of each half, p = j % (16 / bits), of word set j / (16 / bits).
+//               V: token tiles 2m and 2m + 1 have the lower and the upper byte of each half; tile
+//               j = m * channel tiles + channel tile takes those bits of the bytes, p = j % (8 / bits), of
+//               word set j / (8 / bits). So a masked register is four bytes of an operand.
+//   parameters  64 bytes for 16 channels (K) or 16 tokens of a channel group (V), fp16
+//               K: 16 bytes for each t: minimum of columns 2t, 2t+1 | their scale | minimum of 2t+8, 2t+9 |
+//               their scale; read as a tile, rows 0 to 7 are all minima and rows 8 to 15 all scales
+//               V: 8 bytes for each g: minimum and scale of token g | of token g + 8
 //               The sign of a value's scale (of group 0) marks a masked token; the sign of the scale
 //               of key channel 0 says that the page has any.
 #pragma once
@@ -72,10 +74,32 @@ __device__ __forceinline__ int dense_value_offset(int token, int channel) {
   return dense_half(D) + channel / TILE * TILE_BYTES + tile_offset(channel % TILE, token % TILE);
 }
 
-// Byte offset within a parameter block of the minimum of a column, and from there to its scale.
+// Where the codes of a 16 x 16 tile are.
+struct CodeTile {
+  int word_set;
+  int shift;  // within each half
+
+  static __device__ __forceinline__ CodeTile of_key(int bits, int token_tiles, int token_tile, int channel_tile) {
+    int j = channel_tile * token_tiles + token_tile;
+    int log = bits == 2 ? 3 : 2;
+    return {j >> log, bits * (j & ((1 << log) - 1))};
+  }
+
+  static __device__ __forceinline__ CodeTile of_value(int bits, int channel_tiles, int token_tile, int channel_tile) {
+    int j = token_tile / 2 * channel_tiles + channel_tile;
+    int log = bits == 2 ? 2 : 1;
+    return {j >> log, bits * (j & ((1 << log) - 1)) + token_tile % 2 * 8};
+  }
+};
+
+// Byte offset within a parameter block of the minimum of a key's channel, and from there to its scale.
 __device__ __forceinline__ int parameter_offset(int column) {
   return ((column & 7) >> 1) * 16 + (column >> 3) * 8 + (column & 1) * 2;
 }
 constexpr int SCALE_OFFSET = 4;
+
+// The same of a value's token.
+__device__ __forceinline__ int value_parameter_offset(int token) { return (token & 7) * 8 + (token >> 3) * 4; }
+constexpr int VALUE_SCALE_OFFSET = 2;
 
 }  // namespace sinkq

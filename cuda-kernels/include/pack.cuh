@@ -62,10 +62,10 @@ __device__ __forceinline__ uint32_t code(float x, float2 range) {
   return static_cast<uint32_t>(fminf(fmaxf(nearest, 0.f), LEVELS));
 }
 
-__device__ __forceinline__ void put_parameters(uint8_t* block, int column, float2 range, bool mark) {
+__device__ __forceinline__ void put_parameters(uint8_t* minimum, int scale_offset, float2 range, bool mark) {
   uint16_t scale = __half_as_ushort(__float2half_rn(range.x)) | (mark ? 0x8000 : 0);
-  *reinterpret_cast<uint16_t*>(block + parameter_offset(column)) = __half_as_ushort(__float2half_rn(range.y));
-  *reinterpret_cast<uint16_t*>(block + parameter_offset(column) + SCALE_OFFSET) = scale;
+  *reinterpret_cast<uint16_t*>(minimum) = __half_as_ushort(__float2half_rn(range.y));
+  *reinterpret_cast<uint16_t*>(minimum + scale_offset) = scale;
 }
 
 // Bits of the page's tokens that live elsewhere; there for all once the block has synchronized.
@@ -155,7 +155,8 @@ struct Packer {
       d += i % 4;
       if (i % 4 < 2 && d < D) {
         key_range[d] = parameters<BITS>(r[i % 4]);
-        put_parameters(page + parameters_at + d / TILE * PARAMETER_BYTES, d % TILE, key_range[d], d == 0 && any);
+        uint8_t* minimum = page + parameters_at + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
+        put_parameters(minimum, SCALE_OFFSET, key_range[d], d == 0 && any);
       }
     }
     __syncthreads();
@@ -201,8 +202,9 @@ struct Packer {
       r.join(2);
       if (group < GROUPS && threadIdx.x % 2 == 0) {
         value_range[i] = parameters<BITS>(r);
-        put_parameters(half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES, t % TILE,
-                       value_range[i], group == 0 && is_masked(any, t));
+        uint8_t* minimum = half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES +
+                           value_parameter_offset(t % TILE);
+        put_parameters(minimum, VALUE_SCALE_OFFSET, value_range[i], group == 0 && is_masked(any, t));
       }
     }
     __syncthreads();
@@ -211,15 +213,15 @@ struct Packer {
       int row = lane / 4 + 8 * (i & 1);
       int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
       uint32_t word = 0;
-      for (int n = 0; n < POSITIONS; n++) {
-        int j = i / 128 * POSITIONS + n;
-        if (j >= CHANNEL_TILES * token_tiles) break;
+      for (int n = 0; n < POSITIONS / 2; n++) {
+        int j = i / 128 * (POSITIONS / 2) + n;
+        if (j >= CHANNEL_TILES * token_tiles / 2) break;
         int channel = j % CHANNEL_TILES * TILE + row;
-        for (int h = 0; h < 2; h++) {
-          int token = j / CHANNEL_TILES * TILE + column + h;
+        for (int byte = 0; byte < 4; byte++) {
+          int token = (j / CHANNEL_TILES * 2 + byte % 2) * TILE + column + byte / 2;
           if (is_masked(any, token)) continue;
           word |= code<BITS>(at(token, channel), value_range[channel / GROUP * tokens + token])
-                  << (16 * h + BITS * n);
+                  << (8 * byte + BITS * n);
         }
       }
       reinterpret_cast<uint32_t*>(half)[i] = word;

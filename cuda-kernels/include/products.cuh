@@ -3,9 +3,11 @@
 //   S^T [tokens, columns] = K codes * (q * scale)  + q * minimum     K is the A operand
 //   O^T [channels, columns] = V codes * (p * scale) + p * minimum    V^T is the A operand
 //
-// A code in place, masked out of its register, is an fp16 subnormal: code * 2^(bits * position) * 2^-24,
-// exact, so that no conversion is needed; the power of two goes into the softmax scale and into the
-// fold of a page's sum.
+// A key's code in place, masked out of its register, is an fp16 subnormal: code * 2^(bits * position) * 2^-24,
+// exact, so that no conversion is needed; the power of two goes into the softmax scale.
+// Codes of values, masked in place, are four bytes of an integer operand, times a power of two that goes into the
+// fold of a page's sum: half the masks and half the products. Weights are never negative and none is larger than a
+// page's largest, so that 16 bits are enough for them; queries times scales have no such bound.
 #pragma once
 #include "columns.cuh"
 
@@ -22,13 +24,12 @@ struct Products : Columns<BITS, D, G, WIDE> {
   static constexpr int OWN = Q::OWN;
   // Half of the largest code as fp16, twice.
   static constexpr uint32_t MEAN_CODE = BITS == 2 ? 0x3E003E00 : 0x47804780;
-  static constexpr int PASS = C <= 8 ? C : 8;  // channel tiles whose page sums are in registers at a time
+  static constexpr int VALUE_BITS = S::VALUE_BITS;
+  static constexpr int BYTE_POSITIONS = 8 / VALUE_BITS;
 
   using Q::add;
   using Q::column_position;
   using Q::factor;
-  using Q::first_of;
-  using Q::fold;
   using Q::g;
   using Q::keys;
   using Q::lane;
@@ -36,6 +37,7 @@ struct Products : Columns<BITS, D, G, WIDE> {
   using Q::odd;
   using Q::of;
   using Q::operand;
+  using Q::out;
   using Q::q_high;
   using Q::q_rest;
   using Q::rest_of;
@@ -141,14 +143,12 @@ struct Products : Columns<BITS, D, G, WIDE> {
 
   // Hides masked tokens and those before the sliding window; the values' parameters have arrived.
   __device__ __forceinline__ void hide_in_page(int first, float (&x)[OWN][2 * S::TOKEN_TILES], bool flagged) const {
-    const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
 #pragma unroll
     for (int i = 0; i < S::TOKEN_TILES; i++) {
-      uint4 par = parameters[i * 4 + g / 2];
+      uint2 par = value_parameters(0, i);
 #pragma unroll
       for (int h = 0; h < 2; h++) {
-        uint32_t scales = h == 0 ? par.y : par.w;
-        bool masked = flagged && (scales >> (16 * (g & 1)) & 0x8000);
+        bool masked = flagged && (h == 0 ? par.x : par.y) >> 31;
         int position = first + i * TILE + g + 8 * h;
 #pragma unroll
         for (int w = 0; w < OWN; w++) {
@@ -158,64 +158,142 @@ struct Products : Columns<BITS, D, G, WIDE> {
     }
   }
 
-  __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * S::TOKEN_TILES], const float (&alpha)[OWN]) {
-    const uint4* words = reinterpret_cast<const uint4*>(values);
-    const uint4* parameters = reinterpret_cast<const uint4*>(values + S::KEY_CODES);
-    uint32_t weights[S::TOKEN_TILES][2];
-    float sums[4] = {};
-    float totals[4] = {};
+  // Weights times scales of a page's tokens as bytes of B's operands: integers of 16 bits, relative to the
+  // largest of a column. An operand has four tokens of a lane: 2 t and 2 t + 1 of two token tiles, or those 8 behind.
+  // With 4 columns the upper bytes are in the even column of a pair, the lower ones in the odd one.
+  struct ByteWeights {
+    uint32_t high[S::TOKEN_TILES / 2][2];
+    uint32_t low[S::TOKEN_TILES / 2][2];  // with 8 columns
+    float unit[OWN];
+    float of_lane[OWN];  // sum of this lane's, in units
+
+    __device__ __forceinline__ ByteWeights(const float (&x)[OWN][2 * S::TOKEN_TILES]) {
+      float factor[OWN];
 #pragma unroll
-    for (int i = 0; i < S::TOKEN_TILES; i++) {
-      uint4 par = parameters[i * 4 + t];
-      weights[i][0] = operand(x, 2 * i);
-      weights[i][1] = operand(x, 2 * i + 1);
-      // Rows 0 to 7: weighted minima; rows 8 to 15: sum of the weights, or the second group's minima.
-      if (S::GROUPS == 1) {
-        mma(sums, par.x, ONES, par.z, ONES, weights[i][0], weights[i][1]);
-      } else {
-        uint4 second = parameters[(S::TOKEN_TILES + i) * 4 + t];
-        mma(sums, par.x, second.x, par.z, second.z, weights[i][0], weights[i][1]);
-        mma(totals, ONES, ONES, ONES, ONES, weights[i][0], weights[i][1]);
+      for (int w = 0; w < OWN; w++) {
+        float most = fmaxf(Q::largest_of_all_lanes(x[w]), 1e-30f);
+        factor[w] = __fdividef(65535, most);
+        unit[w] = most * (1 / 65535.f);
+        of_lane[w] = 0;
+      }
+#pragma unroll
+      for (int m = 0; m < S::TOKEN_TILES / 2; m++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          uint32_t bytes[OWN];
+#pragma unroll
+          for (int w = 0; w < OWN; w++) {
+            // The nearest integers are in the lower halves.
+            float first = fmaf(x[w][4 * m + h], factor[w], 0x1p23f);
+            float second = fmaf(x[w][4 * m + 2 + h], factor[w], 0x1p23f);
+            of_lane[w] += first - 0x1p23f + (second - 0x1p23f);
+            // Upper bytes of both, lower bytes of both.
+            bytes[w] = __byte_perm(__float_as_uint(first), __float_as_uint(second), 0x4051);
+          }
+          high[m][h] = transpose(WIDE ? __byte_perm(bytes[0], bytes[OWN - 1], 0x5410) : bytes[0]);
+          if (WIDE) low[m][h] = transpose(__byte_perm(bytes[0], bytes[OWN - 1], 0x7632));
+        }
       }
     }
+  };
+
+  // Codes of tile j of the values, moved to where `inner`, its channel tile, has its power of two.
+  static __device__ __forceinline__ uint4 value_codes(uint4 word, int j, int inner) {
+    int shift = VALUE_BITS * (j % BYTE_POSITIONS - inner % BYTE_POSITIONS);
+    uint32_t mask = (((1u << (VALUE_BITS & 7)) - 1) * 0x1010101u) << (VALUE_BITS * (inner % BYTE_POSITIONS));
+    auto moved = [&](uint32_t x) { return (shift >= 0 ? x >> shift : x << -shift) & mask; };
+    return {moved(word.x), moved(word.y), moved(word.z), moved(word.w)};
+  }
+
+  // Multiplies the codes of a group's channel tiles: `place` says which tile of the codes has tokens 32 m and following
+  // and the k-th channel tile, `fold` takes the sums of channels g and g + 8 of that one.
+  template <int TILES, class Place, class Fold>
+  __device__ __forceinline__ void multiply_values(const ByteWeights& b, const Place& place, const Fold& fold) const {
+    constexpr int MOST = WIDE ? 4 : 8;  // channel tiles whose sums are in registers at a time
+    constexpr int PASS = TILES < MOST ? TILES : MOST;
+    const uint4* words = reinterpret_cast<const uint4*>(values) + lane;
 #pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      minimum_sum[w][0] = fmaf(minimum_sum[w][0], alpha[w], first_of(sums, w, 0));
-      if (S::GROUPS == 1) {
-        sum[w] = fmaf(sum[w], alpha[w], first_of(sums, w, 1));
-      } else {
-        minimum_sum[w][S::GROUPS - 1] = fmaf(minimum_sum[w][S::GROUPS - 1], alpha[w], first_of(sums, w, 1));
-        sum[w] = fmaf(sum[w], alpha[w], first_of(totals, w, 0));
-      }
-    }
+    for (int first = 0; first < TILES; first += PASS) {
+      int high[PASS][4] = {};
+      int low[PASS][4] = {};
 #pragma unroll
-    for (int first = 0; first < C; first += PASS) {
-      float o[PASS][4] = {};
-#pragma unroll
-      for (int i = 0; i < S::TOKEN_TILES; i++) {
-        uint32_t b[2];
+      for (int m = 0; m < S::TOKEN_TILES / 2; m++) {
         uint4 word = {};
 #pragma unroll
-        for (int k = 0; k < PASS; k++) {
-          int c = first + k;
-          if (c >= C) continue;
-          int group = c * TILE / (D / S::GROUPS);
-          if (k == 0 || c * TILE == D / S::GROUPS) {
-            uint4 par = parameters[(group * S::TOKEN_TILES + i) * 4 + t];
-            b[0] = fold(weights[i][0], par.y & NO_SIGNS);
-            b[1] = fold(weights[i][1], par.w & NO_SIGNS);
-          }
-          int j = i * C + c;
-          if (k == 0 || j % S::POSITIONS == 0) word = words[j / S::POSITIONS * 32 + lane];
-          uint4 a = codes(word, j, c);
-          mma(o[k], a.x, a.y, a.z, a.w, b[0], b[1]);
+        for (int i = 0; i < PASS; i++) {
+          if (first + i >= TILES) continue;
+          int j = place(m, first + i);
+          if (i == 0 || j % BYTE_POSITIONS == 0) word = words[j / BYTE_POSITIONS * 32];
+          uint4 a = value_codes(word, j, first + i);
+          mma_bytes(high[i], a, b.high[m][0], b.high[m][1]);
+          if (WIDE) mma_bytes(low[i], a, b.low[m][0], b.low[m][1]);
         }
       }
 #pragma unroll
-      for (int k = 0; k < PASS; k++) {
-        if (first + k >= C) continue;
-        add(first + k, alpha, o[k], unit_of(first + k));
+      for (int i = 0; i < PASS; i++) {
+        if (first + i >= TILES) continue;
+        float sums[OWN][2];
+#pragma unroll
+        for (int w = 0; w < OWN; w++) {
+          float unit = b.unit[w] / static_cast<float>(1 << (VALUE_BITS * ((first + i) % BYTE_POSITIONS)));
+#pragma unroll
+          for (int h = 0; h < 2; h++) {
+            int upper = WIDE ? high[i][2 * h + w] : high[i][2 * h];
+            int lower = WIDE ? low[i][2 * h + w] : high[i][2 * h + 1];
+            sums[w][h] = (upper * 256 + lower) * unit;
+          }
+        }
+        fold(first + i, sums);
       }
+    }
+  }
+
+  // Parameters of the tokens g and g + 8 of a tile, for a channel group.
+  __device__ __forceinline__ uint2 value_parameters(int group, int tile) const {
+    return reinterpret_cast<const uint2*>(values + S::KEY_CODES)[(group * S::TOKEN_TILES + tile) * 8 + g];
+  }
+
+  __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * S::TOKEN_TILES], const float (&alpha)[OWN]) {
+    constexpr int GROUP_TILES = C / S::GROUPS;
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      float total[2] = {};
+#pragma unroll
+      for (int i = 0; i < 2 * S::TOKEN_TILES; i++) total[i % 2] += x[w][i];
+      sum[w] = fmaf(sum[w], alpha[w], total[0] + total[1]);
+    }
+#pragma unroll
+    for (int group = 0; group < S::GROUPS; group++) {
+      float scaled[OWN][2 * S::TOKEN_TILES];
+      float minima[OWN][2] = {};
+#pragma unroll
+      for (int i = 0; i < S::TOKEN_TILES; i++) {
+        uint2 par = value_parameters(group, i);
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+          float2 z = __half22float2(*reinterpret_cast<const __half2*>(h == 0 ? &par.x : &par.y));
+#pragma unroll
+          for (int w = 0; w < OWN; w++) {
+            minima[w][h] = fmaf(x[w][2 * i + h], z.x, minima[w][h]);
+            scaled[w][2 * i + h] = x[w][2 * i + h] * fabsf(z.y);
+          }
+        }
+      }
+#pragma unroll
+      for (int w = 0; w < OWN; w++) {
+        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], minima[w][0] + minima[w][1]);
+      }
+      ByteWeights b(scaled);
+      multiply_values<GROUP_TILES>(
+          b, [&](int m, int k) { return m * C + group * GROUP_TILES + k; },
+          [&](int k, const float (&sums)[OWN][2]) {
+            int c = group * GROUP_TILES + k;
+#pragma unroll
+            for (int w = 0; w < OWN; w++) {
+#pragma unroll
+              for (int h = 0; h < 2; h++) out[w][c][h] = fmaf(out[w][c][h], alpha[w], sums[w][h]);
+            }
+          });
     }
   }
 
@@ -254,11 +332,9 @@ struct Products : Columns<BITS, D, G, WIDE> {
       float rest = x[0][h] - __half2float(__float2half_rn(x[0][h]));
       b[h] = WIDE ? operand(x, h) : transpose(pack_halves(x[0][h], rest));
     }
-    float sums[4] = {};
-    mma(sums, ONES, ONES, ONES, ONES, b[0], b[1]);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      sum[w] = fmaf(sum[w], alpha[w], of(sums, w, 0));
+      sum[w] = fmaf(sum[w], alpha[w], x[w][0] + x[w][1]);
 #pragma unroll
       for (int i = 0; i < S::GROUPS; i++) minimum_sum[w][i] *= alpha[w];
     }

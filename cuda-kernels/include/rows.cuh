@@ -47,11 +47,10 @@ __device__ void move_tail(const Params& p) {
 
 // Code of an element, by the tile it is in and its place there.
 template <int BITS>
-__device__ __forceinline__ uint32_t read_code(const uint8_t* codes, int j, int row, int column) {
-  constexpr int POSITIONS = 16 / BITS;
-  int offset = j / POSITIONS * TILE_BYTES + tile_offset(row, column);
+__device__ __forceinline__ uint32_t read_code(const uint8_t* codes, CodeTile tile, int row, int column) {
+  int offset = tile.word_set * TILE_BYTES + tile_offset(row, column);
   uint16_t half = *reinterpret_cast<const uint16_t*>(codes + offset);
-  return half >> (BITS * (j % POSITIONS)) & ((1 << BITS) - 1);
+  return half >> tile.shift & ((1 << BITS) - 1);
 }
 
 __device__ __forceinline__ float read_half(const uint8_t* at) {
@@ -83,13 +82,15 @@ struct RowReader {
       if (d >= D) continue;
       const uint8_t* key_parameters = record + codes + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
       float key_scale = fabsf(read_half(key_parameters + SCALE_OFFSET));
-      uint32_t key_code = read_code<BITS>(record, d / TILE * token_tiles + token / TILE, token % TILE, d % TILE);
+      CodeTile key_tile = CodeTile::of_key(BITS, token_tiles, token / TILE, d / TILE);
+      uint32_t key_code = read_code<BITS>(record, key_tile, token % TILE, d % TILE);
       keys[i] = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters)));
       int group = d / (D / value_groups(D));
       const uint8_t* value_parameters =
-          half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES + parameter_offset(token % TILE);
-      uint32_t value_code = read_code<BITS>(half, token / TILE * (D / TILE) + d / TILE, d % TILE, token % TILE);
-      float value_scale = fabsf(read_half(value_parameters + SCALE_OFFSET));
+          half + codes + (group * token_tiles + token / TILE) * PARAMETER_BYTES + value_parameter_offset(token % TILE);
+      CodeTile value_tile = CodeTile::of_value(BITS, D / TILE, token / TILE, d / TILE);
+      uint32_t value_code = read_code<BITS>(half, value_tile, d % TILE, token % TILE);
+      float value_scale = fabsf(read_half(value_parameters + VALUE_SCALE_OFFSET));
       values[i] = clamped_half(__fmaf_rn(value_code, value_scale, read_half(value_parameters)));
     }
   }

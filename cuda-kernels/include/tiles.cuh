@@ -165,14 +165,12 @@ struct Tiles {
     return {fminf(fmaxf(low, -65504.f), 65504.f), fminf(fmaxf(high, -65504.f), 65504.f)};
   }
 
-  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null.
-  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, const uint8_t* codes, int j,
-                                         const uint8_t* parameters) const {
-    int positions_log = p.bits == 2 ? 3 : 2;
-    int shift = p.bits * (j & ((1 << positions_log) - 1));
+  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null. Parameters are in the order of keys.
+  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, const uint8_t* codes, CodeTile tile,
+                                         uint4 par) const {
+    int shift = tile.shift;
     uint32_t mask = ((1u << p.bits) - 1) * 0x10001u;
-    uint4 word = reinterpret_cast<const uint4*>(codes + (j >> positions_log) * TILE_BYTES)[lane];
-    uint4 par = reinterpret_cast<const uint4*>(parameters)[t];
+    uint4 word = reinterpret_cast<const uint4*>(codes + tile.word_set * TILE_BYTES)[lane];
     float2 x[4] = {
         expand(word.x >> shift & mask, par.y & 0x7FFF7FFF, par.x), expand(word.y >> shift & mask, par.y & 0x7FFF7FFF, par.x),
         expand(word.z >> shift & mask, par.w & 0x7FFF7FFF, par.z), expand(word.w >> shift & mask, par.w & 0x7FFF7FFF, par.z)};
@@ -201,9 +199,13 @@ struct Tiles {
       int at = (i * C + c) * TILE_BYTES;
       if (of_values) {
         int group = c / (C / value_groups(D));
-        expand(values + at, nullptr, codes, in_page * C + c, parameters + (group * token_tiles + in_page) * PARAMETER_BYTES);
+        uint4 par = reinterpret_cast<const uint4*>(parameters + (group * token_tiles + in_page) * PARAMETER_BYTES)[t];
+        uint4 by_kind = {__byte_perm(par.x, par.z, 0x5410), __byte_perm(par.x, par.z, 0x7632),
+                         __byte_perm(par.y, par.w, 0x5410), __byte_perm(par.y, par.w, 0x7632)};
+        expand(values + at, nullptr, codes, CodeTile::of_value(p.bits, C, in_page, c), by_kind);
       } else {
-        expand(keys + at, values + at, codes, c * token_tiles + in_page, parameters + c * PARAMETER_BYTES);
+        uint4 par = reinterpret_cast<const uint4*>(parameters + c * PARAMETER_BYTES)[t];
+        expand(keys + at, values + at, codes, CodeTile::of_key(p.bits, token_tiles, in_page, c), par);
       }
     }
   }
@@ -225,7 +227,7 @@ struct Tiles {
         int in_page;
         const uint8_t* page = record(position / TILE, in_page);
         const uint8_t* parameters = page + key_half(p.bits, D, p.page_tokens) + code_bytes(p.bits, D, p.page_tokens);
-        int at = in_page * PARAMETER_BYTES + parameter_offset(token % TILE) + SCALE_OFFSET;
+        int at = in_page * PARAMETER_BYTES + value_parameter_offset(token % TILE) + VALUE_SCALE_OFFSET;
         if (*reinterpret_cast<const uint16_t*>(parameters + at) & 0x8000) position = FREE;
       }
     }

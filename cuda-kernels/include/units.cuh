@@ -15,6 +15,7 @@ template <int BITS, int D, int G>
 struct PageShape {
   static constexpr bool QUANTIZED = BITS < 16;
   static constexpr int POSITIONS = 16 / BITS;
+  static constexpr int VALUE_BITS = BITS;
   static constexpr int DIRECT = QUANTIZED ? 10 / BITS : 1;  // positions below fp16's exponent
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = G / TILE;

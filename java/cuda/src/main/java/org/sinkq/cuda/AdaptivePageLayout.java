@@ -13,11 +13,11 @@ import static org.sinkq.cuda.CudaLayout.ceilDiv;
  *   codes    8 tiles of 2 bits share the registers of a word set
  *            K: 16 rows, digits of channels, a set; position = token tile. 8 rows, registers 0 and 1, are
  *            the last set where the rows are no multiple of 16
- *            V: tile (group * 8 + token tile) * channel tiles of a group + channel tile of the group
+ *            V: tile (group * 4 + token tile / 2) * channel tiles of a group + channel tile of the group
  *   rows     32 bytes for 16 rows, 8 for each t: channels of four rows | their scales times 1, 4 or 16, 8 bits
  *   minima   [D] fp16, 8 bytes for each t of a tile
  *   mask     a bit for each token that lives elsewhere
- *   scales   [groups][128] bytes, 4 for each t of a tile
+ *   scales   [groups][128] bytes, 16 for each g: of tokens g, g + 8, g + 16, ...
  *   means    [D] fp16, 4 bytes for each g of a tile: channels g and g + 8
  * </pre>
  */
@@ -25,7 +25,7 @@ final class AdaptivePageLayout {
   static final int TOKENS = 128;
   private static final int BITS = 2;
   private static final int TOKEN_TILES = TOKENS / TILE;
-  private static final int POSITIONS = 16 / BITS;
+  private static final int POSITIONS = Byte.SIZE / BITS;
   private static final int ROW_BYTES = TOKENS * BITS / Byte.SIZE;
   private static final int TILE_ROWS_BYTES = 32;
   private static final int BLOCK_BYTES = 64;
@@ -116,7 +116,7 @@ final class AdaptivePageLayout {
   }
 
   private int valueTile(int token, int channel) {
-    return (channel / valueGroup * TOKEN_TILES + token / TILE) * (valueGroup / TILE)
+    return (channel / valueGroup * TOKEN_TILES + token / TILE) / 2 * (valueGroup / TILE)
         + channel % valueGroup / TILE;
   }
 
@@ -129,12 +129,12 @@ final class AdaptivePageLayout {
 
   /** Bit of that half at which the code begins. */
   int valueCodeShift(int token, int channel) {
-    return BITS * (valueTile(token, channel) % POSITIONS);
+    return BITS * (valueTile(token, channel) % POSITIONS) + token / TILE % 2 * Byte.SIZE;
   }
 
   /** Byte offset of a value's scale, 8 bits. */
   int valueScaleOffset(int token, int group) {
-    return valueScalesAt + group * TOKENS + token / TILE * TILE + laneOrder(token % TILE);
+    return valueScalesAt + group * TOKENS + token % 8 * (TOKENS / 8) + token / 8;
   }
 
   /** Byte offset of the mean of a rotated channel of the values. */

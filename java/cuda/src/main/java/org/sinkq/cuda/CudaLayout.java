@@ -16,10 +16,12 @@ import org.sinkq.layout.CacheGeometry;
  *                                g + 8 (r % 2), columns 2 t + 8 (r / 2) and the next one
  * dense block of 16 tokens       K tiles [token][channel] by channel | V tiles [channel][token] by channel
  * quantized page                 K codes | K parameters | V codes | V parameters
- *   codes                        16 / bits tiles share the registers of one word set; tile j lies at bit
- *                                bits * (j % positions) of each half in word set j / positions.
- *                                K: j = channel tile * token tiles + token tile
- *                                V: j = token tile * channel tiles + channel tile
+ *   codes                        16 / bits tiles share the registers of one word set.
+ *                                K: tile j = channel tile * token tiles + token tile lies at bit
+ *                                bits * (j % (16 / bits)) of each half in word set j / (16 / bits)
+ *                                V: token tiles 2 m and 2 m + 1 lie in the lower and upper byte of each half, tile
+ *                                j = m * channel tiles + channel tile at bit bits * (j % (8 / bits)) of
+ *                                those bytes in word set j / (8 / bits)
  *   parameters                   64 bytes for 16 channels (K) or 16 tokens of a channel group (V)
  * adaptive page                  see {@link AdaptivePageLayout}
  * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers; masses twice)
@@ -223,7 +225,8 @@ final class CudaLayout {
 
   /** Byte offset within a page of the half that holds a key's code. */
   int keyCodeOffset(int token, int channel) {
-    return setOffset(keyTile(token, channel)) + tileOffset(token % TILE, channel % TILE);
+    return keyTile(token, channel) / (16 / bits) * TILE_BYTES
+        + tileOffset(token % TILE, channel % TILE);
   }
 
   /** Bit of that half at which the code begins. */
@@ -238,40 +241,49 @@ final class CudaLayout {
   /** Byte offset within a page of the half that holds a value's code. */
   int valueCodeOffset(int token, int channel) {
     return keyHalf
-        + setOffset(valueTile(token, channel))
+        + valueTile(token, channel) / (8 / bits) * TILE_BYTES
         + tileOffset(channel % TILE, token % TILE);
   }
 
   /** Bit of that half at which the code begins. */
   int valueCodeShift(int token, int channel) {
-    return bits * (valueTile(token, channel) % (16 / bits));
+    return bits * (valueTile(token, channel) % (8 / bits)) + token / TILE % 2 * Byte.SIZE;
   }
 
   private int valueTile(int token, int channel) {
-    return token / TILE * (headDim / TILE) + channel / TILE;
-  }
-
-  private int setOffset(int tile) {
-    return tile / (16 / bits) * TILE_BYTES;
+    return token / (2 * TILE) * (headDim / TILE) + channel / TILE;
   }
 
   /** Byte offset within a page of a key channel's scale; the sign bit of channel 0's is a flag. */
   int keyScaleOffset(int channel) {
-    return codeBytes + channel / TILE * PARAMETER_BYTES + scaleOffset(channel % TILE);
+    int column = channel % TILE;
+    return codeBytes
+        + channel / TILE * PARAMETER_BYTES
+        + ((column & 7) >> 1) * 16
+        + (column >> 3) * 8
+        + (column & 1) * 2
+        + 2 * Short.BYTES;
   }
 
   /** Byte offset within a page of a value's scale; the sign bit marks a masked token. */
   int valueScaleOffset(int token, int group) {
+    int tile = group * (pageTokens / TILE) + token / TILE;
+    int column = token % TILE;
     return keyHalf
         + codeBytes
-        + (group * (pageTokens / TILE) + token / TILE) * PARAMETER_BYTES
-        + scaleOffset(token % TILE);
+        + tile * PARAMETER_BYTES
+        + (column & 7) * 8
+        + (column >> 3) * 4
+        + Short.BYTES;
   }
 
-  /** From a scale to its minimum. */
-  static final int MINIMUM_OFFSET = -4;
+  /** Byte offset within a page of a key channel's minimum. */
+  int keyMinimumOffset(int channel) {
+    return keyScaleOffset(channel) - 2 * Short.BYTES;
+  }
 
-  private static int scaleOffset(int column) {
-    return ((column & 7) >> 1) * 16 + (column >> 3) * 8 + (column & 1) * 2 - MINIMUM_OFFSET;
+  /** Byte offset within a page of a value's minimum. */
+  int valueMinimumOffset(int token, int group) {
+    return valueScaleOffset(token, group) - Short.BYTES;
   }
 }

@@ -57,7 +57,8 @@ final class CudaPages implements PageFormat {
       any |= m;
     }
     for (int d = 0; layout.isQuantized() && d < layout.headDim; d++) {
-      parameters(to, layout.keyScaleOffset(d), page.keyScale()[d], page.keyMin()[d], any && d == 0);
+      add(to, layout.keyScaleOffset(d), scale(page.keyScale()[d], any && d == 0));
+      add(to, layout.keyMinimumOffset(d), half(page.keyMin()[d]));
     }
   }
 
@@ -68,8 +69,8 @@ final class CudaPages implements PageFormat {
       add(to, layout.valueCodeOffset(t, d), page.valueCodes()[t][d] << layout.valueCodeShift(t, d));
     }
     for (int g = 0; g < layout.valueGroups; g++) {
-      int at = layout.valueScaleOffset(t, g);
-      parameters(to, at, page.valueScale()[t][g], page.valueMin()[t][g], masked && g == 0);
+      add(to, layout.valueScaleOffset(t, g), scale(page.valueScale()[t][g], masked && g == 0));
+      add(to, layout.valueMinimumOffset(t, g), half(page.valueMin()[t][g]));
     }
   }
 
@@ -85,9 +86,8 @@ final class CudaPages implements PageFormat {
     return Float.floatToFloat16(x) & 0xFFFF;
   }
 
-  private static void parameters(MemorySegment to, long at, float scale, float min, boolean mark) {
-    add(to, at, half(scale) | (mark ? SIGN : 0));
-    add(to, at + CudaLayout.MINIMUM_OFFSET, half(min));
+  private static int scale(float scale, boolean mark) {
+    return half(scale) | (mark ? SIGN : 0);
   }
 
   private static void add(MemorySegment to, long at, int bits) {

@@ -75,12 +75,12 @@ final class PageDecoder {
     int group = dim / layout.valueGroups;
     for (int d = 0; d < dim; d++) {
       keyScale[d] = scale(layout.keyScaleOffset(d));
-      keyMin[d] = half(layout.keyScaleOffset(d) + CudaLayout.MINIMUM_OFFSET);
+      keyMin[d] = half(layout.keyMinimumOffset(d));
     }
     for (int t = 0; t < tokens; t++) {
       for (int g = 0; g < layout.valueGroups; g++) {
         valueScale[t][g] = scale(layout.valueScaleOffset(t, g));
-        valueMin[t][g] = half(layout.valueScaleOffset(t, g) + CudaLayout.MINIMUM_OFFSET);
+        valueMin[t][g] = half(layout.valueMinimumOffset(t, g));
       }
       for (int d = 0; d < dim; d++) {
         keyCodes[t][d] = (byte) code(layout.keyCodeOffset(t, d), layout.keyCodeShift(t, d));

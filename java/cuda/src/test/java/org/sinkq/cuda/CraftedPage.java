@@ -63,15 +63,14 @@ class CraftedPage {
         put(page, layout.valueCodeOffset(t, d), valueCodes[t][d] << layout.valueCodeShift(t, d));
       }
       for (int g = 0; g < layout.valueGroups; g++) {
-        int at = layout.valueScaleOffset(t, g);
-        put(page, at, half(valueScale[t]) | (masked[t] && g == 0 ? SIGN : 0));
-        put(page, at + CudaLayout.MINIMUM_OFFSET, half(valueMin[t]));
+        int mark = masked[t] && g == 0 ? SIGN : 0;
+        put(page, layout.valueScaleOffset(t, g), half(valueScale[t]) | mark);
+        put(page, layout.valueMinimumOffset(t, g), half(valueMin[t]));
       }
     }
     for (int d = 0; d < layout.headDim; d++) {
-      int at = layout.keyScaleOffset(d);
-      put(page, at, half(keyScale[d]) | (any && d == 0 ? SIGN : 0));
-      put(page, at + CudaLayout.MINIMUM_OFFSET, half(keyMin[d]));
+      put(page, layout.keyScaleOffset(d), half(keyScale[d]) | (any && d == 0 ? SIGN : 0));
+      put(page, layout.keyMinimumOffset(d), half(keyMin[d]));
     }
   }
 
