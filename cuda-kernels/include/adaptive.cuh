@@ -23,13 +23,6 @@ namespace sinkq {
 // In place of the bits of a code where a template asks for them.
 constexpr int ADAPTIVE = 1;
 
-// 1 / sqrt(n) of a power of two.
-__host__ __device__ constexpr float inverse_root(int n) {
-  double x = 1;
-  for (; n > 1; n /= 4) x /= n == 2 ? 1.41421356237309504880 : 2;
-  return static_cast<float>(x);
-}
-
 // All offsets are from the beginning of a half.
 template <int D>
 struct AdaptiveShape {
@@ -51,7 +44,7 @@ struct AdaptiveShape {
   static constexpr int VALUE_MEANS_AT = VALUE_SCALES_AT + GROUPS * TOKENS;
   static constexpr int VALUE_HALF = ceil_div(VALUE_MEANS_AT + D * 2, 64) * 64;
   static constexpr int PAGE_BYTES = KEY_HALF + VALUE_HALF;
-  static constexpr float NORM = inverse_root(ROTATED);
+  static constexpr float NORM = static_cast<float>(1 / square_root(ROTATED));
 
   // Byte offset of a token's scale.
   static __device__ __forceinline__ int value_scale_at(int group, int token) {
@@ -68,6 +61,7 @@ struct PageShape<ADAPTIVE, D, G> {
   using A = AdaptiveShape<D>;
   static_assert(G == A::TOKENS, "pages of 128 tokens");
   static constexpr bool QUANTIZED = true;
+  static constexpr bool BYTE_KEYS = false;
   static constexpr int VALUE_BITS = 2;
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = A::TOKEN_TILES;

@@ -16,6 +16,8 @@
 
 namespace sinkq {
 
+// A digit in place, masked out of its register, is an fp16 subnormal: digit * 2^(2 * position) * 2^-24, exact.
+constexpr float CODE_UNIT = 0x1p24f;
 constexpr uint32_t SEVEN_BITS = 0xFFF0FFF0;  // of two fp16 numbers
 
 // Dynamic shared memory of a block: buffers, reused by the merge, and queries, two parts of each element.
@@ -130,7 +132,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     return CODE_UNIT / static_cast<float>(1 << 2 * (inner % DIRECT));
   }
 
-  // Logits of a page: x[w][2 * tile + h] of token 16 tile + g + 8 h.
+  // Logits of a page, relative to their origin: x[w][2 * tile + h] of token 16 tile + g + 8 h.
   __device__ __forceinline__ void page_logits(float (&x)[OWN][2 * T]) const {
     const uint2* rows = reinterpret_cast<const uint2*>(keys + A::KEY_ROWS_AT);
     const uint2* minima = reinterpret_cast<const uint2*>(keys + A::KEY_MINIMA_AT);
@@ -169,7 +171,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      float qz = of(bias, w, 0) * factor[w];
+      float qz = fmaf(of(bias, w, 0), factor[w], -this->origin(w));
 #pragma unroll
       for (int i = 0; i < T; i++) {
         float f = factor[w] * unit_of(i);
@@ -196,7 +198,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     }
   }
 
-  __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * T], const float (&alpha)[OWN]) {
+  __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * T]) {
     const uint4* scales = reinterpret_cast<const uint4*>(values + A::VALUE_SCALES_AT) + g;
     const __half2* means = reinterpret_cast<const __half2*>(values + A::VALUE_MEANS_AT);
     float totals[OWN];
@@ -205,7 +207,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
       float total[2] = {};
 #pragma unroll
       for (int i = 0; i < 2 * T; i++) total[i % 2] += x[w][i];
-      sum[w] = fmaf(sum[w], alpha[w], total[0] + total[1]);
+      sum[w] += total[0] + total[1];
       totals[w] = this->of_all_lanes(total[0] + total[1]);
     }
 #pragma unroll
@@ -227,18 +229,14 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
       // Codes are centered by the same integers that they are multiplied with.
 #pragma unroll
       for (int w = 0; w < OWN; w++) {
-        minimum_sum[w][group] = fmaf(minimum_sum[w][group], alpha[w], -1.5f * b.unit[w] * b.of_lane[w]);
+        minimum_sum[w][group] = fmaf(-1.5f * b.unit[w], b.of_lane[w], minimum_sum[w][group]);
       }
-      this->template multiply_values<A::GROUP_TILES>(
+      this->template multiply_values<A::GROUP_TILES, A::GROUP_TILES % Base::Bytes::POSITIONS == 0>(
           b, [&](int m, int k) { return (group * (T / 2) + m) * A::GROUP_TILES + k; },
-          [&](int k, const float (&sums)[OWN][2]) {
+          [&](int k, int w, int h, float sum, float unit) {
             int c = group * A::GROUP_TILES + k;
-            float2 mean = __half22float2(means[c * 8 + g]);
-#pragma unroll
-            for (int w = 0; w < OWN; w++) {
-              out[w][c][0] = fmaf(out[w][c][0], alpha[w], fmaf(totals[w], mean.x, sums[w][0]));
-              out[w][c][1] = fmaf(out[w][c][1], alpha[w], fmaf(totals[w], mean.y, sums[w][1]));
-            }
+            float mean = __half2float(h == 0 ? __low2half(means[c * 8 + g]) : __high2half(means[c * 8 + g]));
+            out[w][c][h] = fmaf(totals[w], mean, fmaf(sum, unit, out[w][c][h]));
           });
     }
   }
@@ -290,44 +288,35 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     uint32_t q[C][4] = {};
     this->load_queries(q);
     this->append_own_row();
-    const uint8_t* at = this->address(unit, page);
-    this->fetch_keys(unit, at);
+    const uint8_t* at = this->fetch_keys(unit, page);
     this->fetch_values(unit, at);
     this->begin(q);
     share_queries();
     __syncthreads();
-    int lowest = this->lowest(seq.length + row_of(p, item.first_column + item.columns - 1));
-    while (unit < item.end_unit && this->is_page(unit)) {
-      int following = this->next(unit + WARPS);
-      page = this->page_of(following);
-      this->template wait<1>();
-      float x[OWN][2 * T];
-      page_logits(x);
-      this->cap_all(x);
-      uint4 mask = *reinterpret_cast<const uint4*>(keys + A::MASK_AT);
-      bool partial = (mask.x | mask.y | mask.z | mask.w) != 0 || unit * A::TOKENS < lowest;
-      if (partial) hide_in_page(unit * A::TOKENS, x, mask);
-      __syncwarp();
-      at = this->address(following, page);
-      this->fetch_keys(following, at);
-      float alpha[OWN];
-#pragma unroll
-      for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
-      this->template wait<1>();
-      page_values(x, alpha);
-      __syncwarp();
-      this->fetch_values(following, at);
-      unit = following;
-    }
+    int whole = this->lowest(seq.length + row_of(p, item.first_column + item.columns - 1));
+    while (unit < this->page_end) unit = page_unit(unit, whole);
     turn();
-    while (unit < item.end_unit) {
-      int following = this->next(unit + WARPS);
-      this->template wait<1>();
-      at = this->dense_unit(*this, unit, following, 0);
-      __syncwarp();
-      this->fetch_values(following, at);
-      unit = following;
-    }
+    while (unit < item.end_unit) unit = this->dense_unit(*this, unit);
+  }
+
+  __device__ __forceinline__ int page_unit(int unit, int whole) {
+    int following = this->next(unit + WARPS);
+    int page = this->page_of(following);
+    this->template wait<1>();
+    float x[OWN][2 * T];
+    page_logits(x);
+    this->cap_all(x);
+    uint4 mask = *reinterpret_cast<const uint4*>(keys + A::MASK_AT);
+    bool any = (mask.x | mask.y | mask.z | mask.w) != 0;
+    if (any || unit * A::TOKENS < whole) hide_in_page(unit * A::TOKENS, x, mask);
+    __syncwarp();
+    const uint8_t* at = this->fetch_keys(following, page);
+    this->weigh(x);
+    this->template wait<1>();
+    page_values(x);
+    __syncwarp();
+    this->fetch_values(following, at);
+    return following;
   }
 };
 

@@ -5,7 +5,7 @@
 // unit. The last range of the same columns to arrive merges all of them. The only new row of a sequence enters
 // the window here, so that a decode step is one launch.
 //
-//   Units ◄── Columns ◄── Products ◄── Attention      each has what the next ones need
+//   Units ◄── Columns ◄── KeyProducts ◄── Products ◄── Attention      each has what the next ones need
 #pragma once
 #include "append.cuh"
 #include "merge.cuh"
@@ -53,64 +53,62 @@ struct Attention : Products<BITS, D, G, WIDE> {
     int unit = this->next(item.first_unit + warp);
     int page = this->page_of(unit);
     // The queries are asked for first, and looked at when the copies are under way.
-    uint32_t x[C][4] = {};
-    this->load_queries(x);
+    uint32_t q[C][4] = {};
+    this->load_queries(q);
     append_own_row();
-    const uint8_t* at = this->address(unit, page);
-    this->fetch_keys(unit, at);
+    const uint8_t* at = this->fetch_keys(unit, page);
     this->fetch_values(unit, at);
-    this->begin(x);
-    while (unit < item.end_unit) {
-      int following = this->next(unit + WARPS);
-      page = this->page_of(following);
-      this->template wait<1>();
-      if (this->is_page(unit)) {
-        if constexpr (S::QUANTIZED) {
-          float x[OWN][2 * S::TOKEN_TILES];
-          this->page_logits(x);
-          this->cap_all(x);
-          bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
-          int last = item.first_column + item.columns - 1;
-          bool partial = flagged || unit * G < this->lowest(seq.length + row_of(p, last));
-          if (partial) {
-            this->template wait<0>();
-            this->hide_in_page(unit * G, x, flagged);
-          }
-          __syncwarp();
-          at = this->address(following, page);
-          this->fetch_keys(following, at);
-          float alpha[OWN];
-#pragma unroll
-          for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
-          if (!partial) this->template wait<1>();
-          this->page_values(x, alpha);
-        }
-      } else {
-        at = dense_unit(*this, unit, following, page);
-      }
-      __syncwarp();
-      this->fetch_values(following, at);
-      unit = following;
+    this->begin(q);
+    if constexpr (S::BYTE_KEYS) {
+      __syncthreads();
+      int last = item.first_column + item.columns - 1;
+      int whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
+      while (unit < this->page_end) unit = page_unit(unit, whole);
     }
+    while (unit < item.end_unit) unit = dense_unit(*this, unit);
   }
 
-  // Takes in a dense unit and asks for the keys of the following one; returns where that is. `self` is this
-  // object, as for dense_logits.
+  // Takes in a page, and asks for the following unit as soon as there is room; returns that.
+  __device__ __forceinline__ int page_unit(int unit, int whole) {
+    int following = this->next(unit + WARPS);
+    int page = this->page_of(following);
+    this->template wait<1>();
+    float x[OWN][2 * S::TOKEN_TILES];
+    this->page_logits(x);
+    this->cap_all(x);
+    bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
+    if (flagged || unit * G < whole) {
+      this->template wait<0>();
+      this->hide_in_page(unit * G, x, flagged);
+    }
+    __syncwarp();
+    const uint8_t* at = this->fetch_keys(following, page);
+    this->weigh(x);
+    this->template wait<1>();
+    this->page_values(x);
+    __syncwarp();
+    this->fetch_values(following, at);
+    return following;
+  }
+
+  // The same for a dense unit. `self` is this object, as for dense_logits.
   template <class Self>
-  __device__ __forceinline__ const uint8_t* dense_unit(const Self& self, int unit, int following, int page) {
+  __device__ __forceinline__ int dense_unit(const Self& self, int unit) {
+    int following = this->next(unit + WARPS);
+    int page = this->page_of(following);
+    this->template wait<1>();
     float x[OWN][2];
     this->dense_logits(self, x);
     this->cap_all(x);
     this->hide_in_dense(unit, x);
     __syncwarp();
-    const uint8_t* at = this->address(following, page);
-    this->fetch_keys(following, at);
-    float alpha[OWN];
-#pragma unroll
-    for (int w = 0; w < OWN; w++) alpha[w] = this->weigh(w, x[w]);
+    const uint8_t* at = this->fetch_keys(following, page);
+    this->weigh(x);
     this->template wait<1>();
-    this->dense_values(x, alpha);
-    return at;
+    this->dense_values(x);
+    __syncwarp();
+    this->fetch_values(following, at);
+    return following;
   }
 
   // Leaves this warp's columns in shared memory.
@@ -244,12 +242,11 @@ struct Attention : Products<BITS, D, G, WIDE> {
   }
 };
 
-// Dynamic shared memory of a block: the buffers, reused by the merge.
-template <int BITS, int D, int G, bool WIDE>
+// Dynamic shared memory of a block: the buffers, reused by the merge, and up to 8 columns' queries.
+template <int BITS, int D, int G>
 __host__ __device__ constexpr int attend_shared() {
-  constexpr int buffer = PageShape<BITS, D, G>::WARP_BUFFER;
-  static_assert(Attention<BITS, D, G, WIDE>::InBlock::STATE * 4 <= buffer, "");
-  return WARPS * buffer;
+  using S = PageShape<BITS, D, G>;
+  return WARPS * S::WARP_BUFFER + (S::BYTE_KEYS ? 8 * step_pitch(D) * 4 : 0);
 }
 
 template <int BITS, int D, int G, bool WIDE>
@@ -258,6 +255,7 @@ __device__ void attend(const Params& p) {
   extern __shared__ __align__(128) uint8_t shared[];
   const Item item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
   using A = Attention<BITS, D, G, WIDE>;
+  static_assert(A::InBlock::STATE * 4 <= A::S::WARP_BUFFER, "");
   A a(p, item.of, item, shared);
   a.run();
   // An unused item. To ask earlier is to wait for a part of the item before the rest is asked for.

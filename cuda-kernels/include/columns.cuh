@@ -1,9 +1,9 @@
 // The columns of an item of attend, query rows times query heads of a group: their queries as operands,
 // and what a warp has summed for them so far.
 //
-// Queries are two fp16 parts, and products with a scale are rounded to fp16, so there is always a rest. With
-// 4 columns, each has two of B's: the rest is in the odd one, for weights too. With 8, a second product with
-// the rests adds to the same sums of the logits, for pages in which it can be felt; weights have none.
+// Queries are two fp16 parts. With 4 columns, each has two of B's: the rest is in the odd one, for weights too.
+// With 8, a second product with the rests adds to the same sums of the logits; weights have none. What codes of
+// keys are multiplied with is in shared memory besides, as floats.
 #pragma once
 #include "elements.cuh"
 #include "ptx.cuh"
@@ -15,9 +15,15 @@ constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
 
 // Standard deviation that a logit may have from rounding: a weight is off by this part of itself, and so is
 // what they sum up to at worst.
-constexpr float LOGIT_ERROR = 6e-4f;
-// The same of a product rounded to fp16, relative to it.
-constexpr float PRODUCT_ERROR = 2e-4f;
+constexpr double LOGIT_ERROR = 3e-4;
+// Queries times scales as integers: what 16 bits hold if their upper bytes are rounded, and a product of fp16 is compared.
+constexpr float MOST_STEPS = 32500;
+
+// How far a base-2 logit may exceed the maximum that weights are relative to.
+constexpr float SLACK = 6;
+
+// Floats between two columns' queries in shared memory; the banks of neighbouring columns differ.
+__host__ __device__ constexpr int step_pitch(int head_dim) { return head_dim + 16; }
 
 template <int BITS, int D, int G, bool WIDE>
 struct Columns : Units<BITS, D, G> {
@@ -25,6 +31,11 @@ struct Columns : Units<BITS, D, G> {
   static constexpr int C = S::CHANNEL_TILES;
   static constexpr int COLUMNS = WIDE ? 8 : 4;
   static constexpr int OWN = WIDE ? 2 : 1;  // columns of a thread: 2 t + w, or t
+  // Base-2 logit that a step of a query times a scale is worth: rounding D of them to whole steps, and multiplying them
+  // with what codes differ from their mean, if all are as frequent, leaves no more than LOGIT_ERROR.
+  static constexpr double LEVELS = 1 << (BITS & 7);
+  static constexpr double CODE_VARIANCE = (LEVELS * LEVELS - 1) / 12;
+  static constexpr float STEP = static_cast<float>(LOGIT_ERROR * 1.44269504 * square_root(12 / (D * CODE_VARIANCE)));
 
   using U = Units<BITS, D, G>;
   using U::g;
@@ -38,7 +49,7 @@ struct Columns : Units<BITS, D, G> {
   uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
   uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
   float factor[OWN];      // from q K^T to base-2 logits
-  float most_square;      // of column g's query times the scales of a page, before rounding shows in a logit
+  float most_product;     // of column g's query (g / 2), normalized, and a scale, for MOST_STEPS
   int column_position[OWN];
   float max_[OWN];
   float sum[OWN];      // of the weights of this lane's tokens
@@ -127,10 +138,9 @@ struct Columns : Units<BITS, D, G> {
     }
     largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
     largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
-    // 2^-(exponent + 1), within the normal range.
-    int exponent = min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
-    float normalize = __uint_as_float((253 - exponent) << 23);
-    float restore = __uint_as_float((exponent + 1) << 23);
+    PowerAbove power(largest);
+    float normalize = power.inverse();
+    float restore = power.value();
 #pragma unroll
     for (int c = 0; c < C; c++) {
 #pragma unroll
@@ -143,11 +153,15 @@ struct Columns : Units<BITS, D, G> {
         q_rest[c][i] = WIDE || odd ? pack_halves(low - back.x, high - back.y) : halves;
       }
     }
-    if constexpr (S::QUANTIZED) {
-      // Over the variance of codes if all are as frequent.
-      constexpr float VARIANCE = ((1 << BITS) * (1 << BITS) - 1) / 12.f;
-      most_square = LOGIT_ERROR / PRODUCT_ERROR * 1.44269504f / (restore * p.scale_log2);
-      most_square *= most_square / VARIANCE;
+    if constexpr (S::BYTE_KEYS) {
+      float steps = fminf(restore * p.scale_log2 * (1 / STEP), 0x1p100f);
+      most_product = MOST_STEPS / steps;
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+        if (c % WARPS != this->warp || !(WIDE || odd)) continue;
+        float by = normalize * steps;
+        own_steps()[c * 4] = {x[c][0] * by, x[c][1] * by, x[c][2] * by, x[c][3] * by};
+      }
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
@@ -162,6 +176,13 @@ struct Columns : Units<BITS, D, G> {
     }
   }
 
+  // The query of column g (g / 2) in steps, by channel tile: this lane's channels 2t, 2t+1, 2t+8 and 2t+9 of every fourth
+  // four. Shared by the warps, so that they have to meet between `begin` and the first page.
+  __device__ __forceinline__ float4* own_steps() const {
+    float* all = reinterpret_cast<float*>(this->keys + (WARPS - this->warp) * S::WARP_BUFFER);
+    return reinterpret_cast<float4*>(all + (WIDE ? g : g / 2) * step_pitch(D)) + t;
+  }
+
   // What an accumulator has for a thread's column in its upper (h = 0) or lower eight rows.
   static __device__ __forceinline__ float of(const float (&d)[4], int w, int h) {
     return WIDE ? d[2 * h + w] : d[2 * h] + d[2 * h + 1];
@@ -171,11 +192,6 @@ struct Columns : Units<BITS, D, G> {
   __device__ __forceinline__ void times_query(float (&d)[4], uint4 a, int c) const {
     mma(d, a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
     if (WIDE) mma(d, a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
-  }
-
-  // What the product of a query and a scale loses in fp16, and the query's rest times the scale.
-  static __device__ __forceinline__ uint32_t rest_of(uint32_t high, uint32_t rest, uint32_t scale, uint32_t product) {
-    return fma2(rest, scale, fma2(high, scale, neg2(product)));
   }
 
   __device__ __forceinline__ float cap(float logit) const {
@@ -205,16 +221,46 @@ struct Columns : Units<BITS, D, G> {
     return fmaxf(top, __shfl_xor_sync(~0u, top, 16));
   }
 
-  // Turns base-2 logits into weights; returns the factor for everything summed so far.
+  // Turns base-2 logits, relative to the maximum (to 0 if there is none yet), into weights. The maximum follows the largest
+  // one only when it is left behind by more than SLACK: rarely, so that what has been summed rarely has to be scaled.
   template <int TOKENS>
-  __device__ __forceinline__ float weigh(int w, float (&x)[TOKENS]) {
-    float top = fmaxf(max_[w], largest_of_all_lanes(x));
-    float safe = top == -INFINITY ? 0 : top;
-    float alpha = exp2_fast(max_[w] - safe);
-    max_[w] = top;
+  __device__ __forceinline__ void weigh(float (&x)[OWN][TOKENS]) {
+    float top[OWN];
+    bool far = false;
 #pragma unroll
-    for (int i = 0; i < TOKENS; i++) x[i] = exp2_fast(x[i] - safe);
-    return alpha;
+    for (int w = 0; w < OWN; w++) {
+      top[w] = largest_of_all_lanes(x[w]);
+      far |= top[w] > (max_[w] == -INFINITY ? max_[w] : SLACK);
+    }
+    if (__any_sync(~0u, far)) raise(x, top);
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+#pragma unroll
+      for (int i = 0; i < TOKENS; i++) x[w][i] = exp2_fast(x[w][i]);
+    }
+  }
+
+  // Raises the maxima, and scales everything that has been summed relative to them.
+  template <int TOKENS>
+  __device__ __forceinline__ void raise(float (&x)[OWN][TOKENS], const float (&top)[OWN]) {
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      float safe = max_[w] == -INFINITY ? 0 : max_[w];
+      float higher = fmaxf(max_[w], safe + top[w]);
+      float by = (higher == -INFINITY ? 0 : higher) - safe;
+      float alpha = max_[w] == -INFINITY ? 0 : exp2_fast(-by);
+      max_[w] = higher;
+#pragma unroll
+      for (int i = 0; i < TOKENS; i++) x[w][i] -= by;
+      sum[w] *= alpha;
+#pragma unroll
+      for (int i = 0; i < S::GROUPS; i++) minimum_sum[w][i] *= alpha;
+#pragma unroll
+      for (int c = 0; c < C; c++) {
+        out[w][c][0] *= alpha;
+        out[w][c][1] *= alpha;
+      }
+    }
   }
 
   // Weights of the tokens of 16 as an operand: its lower and upper eight.
@@ -223,22 +269,20 @@ struct Columns : Units<BITS, D, G> {
     return transpose(pack_halves(x[0][i], x[OWN - 1][i]));
   }
 
-  // Folds a sum that began at zero into the running one of a channel tile.
-  __device__ __forceinline__ void add(int c, const float (&alpha)[OWN], const float (&o)[4], float unit) {
-#pragma unroll
-    for (int w = 0; w < OWN; w++) {
-#pragma unroll
-      for (int h = 0; h < 2; h++) out[w][c][h] = fmaf(out[w][c][h], alpha[w], of(o, w, h) * unit);
-    }
+  // What logits are computed relative to: the maximum, unless they have to be capped first.
+  __device__ __forceinline__ float origin(int w) const {
+    return p.soft_cap_log2 != 0 || max_[w] == -INFINITY ? 0 : max_[w];
   }
 
+  // Caps logits, where there is a cap, and makes them relative to the maximum.
   template <int TOKENS>
   __device__ __forceinline__ void cap_all(float (&x)[OWN][TOKENS]) const {
     if (p.soft_cap_log2 == 0) return;
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
+      float safe = max_[w] == -INFINITY ? 0 : max_[w];
 #pragma unroll
-      for (int i = 0; i < TOKENS; i++) x[w][i] = cap(x[w][i]);
+      for (int i = 0; i < TOKENS; i++) x[w][i] = cap(x[w][i]) - safe;
     }
   }
 };

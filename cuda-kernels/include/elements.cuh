@@ -54,6 +54,19 @@ __device__ __forceinline__ void store(const Tensor& x, int64_t index, float valu
   }
 }
 
+// A power of two just beyond the largest of some numbers, by that one's exponent bits. Both it and its inverse are normal.
+struct PowerAbove {
+  int exponent;
+
+  explicit __device__ __forceinline__ PowerAbove(float largest)
+      : exponent(min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252)) {}
+
+  static __device__ __forceinline__ PowerAbove one() { return PowerAbove(0.5f); }
+
+  __device__ __forceinline__ float value() const { return __uint_as_float((exponent + 1) << 23); }
+  __device__ __forceinline__ float inverse() const { return __uint_as_float((253 - exponent) << 23); }
+};
+
 // Two elements of a type of 16 bits.
 __device__ __forceinline__ uint32_t pair_bits(const Tensor& x, float first, float second) {
   return x.dtype == F16 ? pack_halves(first, second) : bf16_bits(first) | bf16_bits(second) << 16;

@@ -9,12 +9,14 @@
 //
 // dense block of 16 tokens     K tiles by channel | V tiles by channel: 2 x D / 16 x 512 bytes
 // quantized page of G tokens   K codes | K parameters | V codes | V parameters
-//   codes       16 / bits tiles share the registers of a word set of 512 bytes.
-//               K: tile j = channel tile * token tiles + token tile takes bits [bits * p, bits * p + bits)
-//               of each half, p = j % (16 / bits), of word set j / (16 / bits).
-//               V: token tiles 2m and 2m + 1 have the lower and the upper byte of each half; tile
-//               j = m * channel tiles + channel tile takes those bits of the bytes, p = j % (8 / bits), of
-//               word set j / (8 / bits). So a masked register is four bytes of an operand.
+//   codes       8 / bits pairs of tiles share the registers of a word set of 512 bytes. Pair j takes bits
+//               [bits * p, bits * p + bits) of each byte, p = j % (8 / bits), of word set j / (8 / bits), so that a
+//               masked register is four bytes of an A operand of mma.m16n8k32.
+//               K: j = m * token tiles + token tile of channel tiles 2m and 2m + 1, which have registers 0 and 1, and
+//               2 and 3; their bytes are channels 2t, 2t+1, 2t+8 and 2t+9 of tokens g and g + 8. An odd last
+//               channel tile pairs token tiles 2i and 2i + 1 instead, j = m * token tiles + i.
+//               V: j = m * channel tiles + channel tile of token tiles 2m and 2m + 1, which have the lower and
+//               the upper byte of each half.
 //   parameters  64 bytes for 16 channels (K) or 16 tokens of a channel group (V), fp16
 //               K: 16 bytes for each t: minimum of columns 2t, 2t+1 | their scale | minimum of 2t+8, 2t+9 |
 //               their scale; read as a tile, rows 0 to 7 are all minima and rows 8 to 15 all scales
@@ -32,6 +34,13 @@ constexpr int PARAMETER_BYTES = 64;  // of 16 columns: scales and minima
 constexpr int MAX_VALUE_GROUP = 128;
 
 __host__ __device__ constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// By Newton's method, for constants.
+__host__ __device__ constexpr double square_root(double x) {
+  double root = x > 1 ? x : 1;
+  for (int i = 0; i < 40; i++) root = (root + x / root) / 2;
+  return root;
+}
 
 // Bytes of the key (or value) half of a dense block.
 __host__ __device__ constexpr int dense_half(int head_dim) { return head_dim / TILE * TILE_BYTES; }
@@ -57,6 +66,12 @@ __host__ __device__ constexpr int page_bytes(int bits, int head_dim, int page_to
                     : key_half(bits, head_dim, page_tokens) + value_half(bits, head_dim, page_tokens);
 }
 
+// Byte offset within a word set of the byte that a key's code is in.
+__device__ __forceinline__ int key_byte_offset(int half, int token, int column) {
+  int lane = (token & 7) * 4 + ((column & 7) >> 1);
+  return lane * 16 + half * 8 + (token >> 3 & 1) * 4 + (column >> 3) * 2 + (column & 1);
+}
+
 // Byte offset within a tile of the half at (row, column).
 __device__ __forceinline__ int tile_offset(int row, int column) {
   int lane = (row & 7) * 4 + ((column & 7) >> 1);
@@ -77,18 +92,26 @@ __device__ __forceinline__ int dense_value_offset(int token, int channel) {
 // Where the codes of a 16 x 16 tile are.
 struct CodeTile {
   int word_set;
-  int shift;  // within each half
+  int shift;  // within each byte of a key, or half of a value
+  int half;   // of a key's registers
 
-  static __device__ __forceinline__ CodeTile of_key(int bits, int token_tiles, int token_tile, int channel_tile) {
-    int j = channel_tile * token_tiles + token_tile;
-    int log = bits == 2 ? 3 : 2;
-    return {j >> log, bits * (j & ((1 << log) - 1))};
+  static __device__ __forceinline__ CodeTile of_pair(int bits, int j) {
+    int log = bits == 2 ? 2 : 1;
+    return {j >> log, bits * (j & ((1 << log) - 1)), 0};
+  }
+
+  static __device__ __forceinline__ CodeTile of_key(int bits, int channel_tiles, int token_tiles, int token_tile,
+                                                    int channel_tile) {
+    bool paired = (channel_tile | 1) < channel_tiles;
+    CodeTile tile = of_pair(bits, channel_tile / 2 * token_tiles + (paired ? token_tile : token_tile / 2));
+    tile.half = (paired ? channel_tile : token_tile) % 2;
+    return tile;
   }
 
   static __device__ __forceinline__ CodeTile of_value(int bits, int channel_tiles, int token_tile, int channel_tile) {
-    int j = token_tile / 2 * channel_tiles + channel_tile;
-    int log = bits == 2 ? 2 : 1;
-    return {j >> log, bits * (j & ((1 << log) - 1)) + token_tile % 2 * 8};
+    CodeTile tile = of_pair(bits, token_tile / 2 * channel_tiles + channel_tile);
+    tile.shift += token_tile % 2 * 8;
+    return tile;
   }
 };
 

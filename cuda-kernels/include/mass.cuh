@@ -102,9 +102,9 @@ struct WindowMasses {
       for (int k = 0; k < Rows::AT_ONCE; k++) rows.template load_column<TYPE>(k, p.q, offset(batch, first + k));
 #pragma unroll
       for (int k = 0; k < Rows::AT_ONCE; k++) {
-        int exponent = TYPE == F16 ? 126 : rows.exponent(k);
-        float normalize = __uint_as_float((253 - exponent) << 23);
-        if (lane == 0) columns[buffer][first + k].factor = __uint_as_float((exponent + 1) << 23) * p.scale_log2;
+        PowerAbove power = TYPE == F16 ? PowerAbove::one() : rows.power(k);
+        float normalize = power.inverse();
+        if (lane == 0) columns[buffer][first + k].factor = power.value() * p.scale_log2;
 #pragma unroll
         for (int i = 0; i < Rows::PAIRS; i++) {
           int d = rows.channel(i);

@@ -84,7 +84,7 @@ template <int BITS, int D>
 struct Packer {
   static constexpr int BLOCK = 2 * dense_half(D);
   static constexpr int CHANNEL_TILES = D / TILE;
-  static constexpr int POSITIONS = 16 / BITS;
+  static constexpr int POSITIONS = 8 / BITS;
   static constexpr int PITCH = pack_pitch(D);
   static constexpr int GROUPS = value_groups(D);
   static constexpr int GROUP = D / GROUPS;
@@ -163,19 +163,24 @@ struct Packer {
     int token_tiles = tokens / TILE;
     for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
       int lane = i / 4 % 32;
-      int row = lane / 4 + 8 * (i & 1);
-      int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
+      int half = i >> 1 & 1;
       uint32_t word = 0;
       for (int n = 0; n < POSITIONS; n++) {
         int j = i / 128 * POSITIONS + n;
-        if (j >= CHANNEL_TILES * token_tiles) break;
-        int token = j % token_tiles * TILE + row;
-        int channel = j / token_tiles * TILE + column;
+        if (j >= CHANNEL_TILES * token_tiles / 2) break;
+        int pair_of_tiles = j / token_tiles;
+        bool paired = 2 * pair_of_tiles + 1 < CHANNEL_TILES;
+        int token_tile = paired ? j % token_tiles : j % token_tiles * 2 + half;
+        int token = token_tile * TILE + lane / 4 + 8 * (i & 1);
         if (is_masked(any, token)) continue;
-        uint32_t both = pair(token, channel);
-        float2 keys = __half22float2(*reinterpret_cast<const __half2*>(&both));
-        word |= code<BITS>(keys.x, key_range[channel]) << (BITS * n);
-        word |= code<BITS>(keys.y, key_range[channel + 1]) << (16 + BITS * n);
+        int first = (2 * pair_of_tiles + (paired ? half : 0)) * TILE + 2 * (lane & 3);
+        for (int h = 0; h < 2; h++) {
+          int channel = first + 8 * h;
+          uint32_t both = pair(token, channel);
+          float2 keys = __half22float2(*reinterpret_cast<const __half2*>(&both));
+          word |= code<BITS>(keys.x, key_range[channel]) << (16 * h + BITS * n);
+          word |= code<BITS>(keys.y, key_range[channel + 1]) << (16 * h + 8 + BITS * n);
+        }
       }
       reinterpret_cast<uint32_t*>(page)[i] = word;
     }
@@ -213,8 +218,8 @@ struct Packer {
       int row = lane / 4 + 8 * (i & 1);
       int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
       uint32_t word = 0;
-      for (int n = 0; n < POSITIONS / 2; n++) {
-        int j = i / 128 * (POSITIONS / 2) + n;
+      for (int n = 0; n < POSITIONS; n++) {
+        int j = i / 128 * POSITIONS + n;
         if (j >= CHANNEL_TILES * token_tiles / 2) break;
         int channel = j % CHANNEL_TILES * TILE + row;
         for (int byte = 0; byte < 4; byte++) {

@@ -88,10 +88,10 @@ struct Prefill : Sums<D> {
       }
 #pragma unroll
       for (int k = 0; k < Rows::AT_ONCE; k++) {
-        int exponent = rows.exponent(k);
-        float normalize = __uint_as_float((253 - exponent) << 23);
+        PowerAbove power = rows.power(k);
+        float normalize = power.inverse();
         int row = warp * S::WARP_COLUMNS + first + k;
-        if (lane == 0) factors[row] = __uint_as_float((exponent + 1) << 23) * p.scale_log2;
+        if (lane == 0) factors[row] = power.value() * p.scale_log2;
 #pragma unroll
         for (int i = 0; i < Rows::PAIRS; i++) {
           int d = rows.channel(i);

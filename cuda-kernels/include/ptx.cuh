@@ -23,9 +23,10 @@ __device__ __forceinline__ uint32_t fma2(uint32_t a, uint32_t b, uint32_t c) {
   return d;
 }
 
-__device__ __forceinline__ uint32_t neg2(uint32_t a) {
+// The larger absolute values.
+__device__ __forceinline__ uint32_t max_abs2(uint32_t a, uint32_t b) {
   uint32_t d;
-  asm("neg.f16x2 %0, %1;" : "=r"(d) : "r"(a));
+  asm("{ .reg .b32 x, y; abs.f16x2 x, %1; abs.f16x2 y, %2; max.f16x2 %0, x, y; }" : "=r"(d) : "r"(a), "r"(b));
   return d;
 }
 
@@ -45,9 +46,17 @@ __device__ __forceinline__ void mma(float (&d)[4], uint32_t a0, uint32_t a1, uin
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-// The same of unsigned bytes, A 16 x 32 and B 32 x 8, added up in integers.
+// The same of bytes, unsigned ones in A, 16 x 32, and in B, 32 x 8; added up in integers.
 __device__ __forceinline__ void mma_bytes(int (&d)[4], uint4 a, uint32_t b0, uint32_t b1) {
   asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.u8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
+}
+
+// The same, those in B signed.
+__device__ __forceinline__ void mma_signed_bytes(int (&d)[4], uint4 a, uint32_t b0, uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
       : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
@@ -71,21 +80,23 @@ __device__ __forceinline__ uint4 read_again(const uint4* shared) {
   return x;
 }
 
-// For data that nobody reads a second time: it gives its place in L2 up first.
-__device__ __forceinline__ uint64_t evict_first() {
-  uint64_t policy;
-  asm("createpolicy.fractional.L2::evict_first.b64 %0;" : "=l"(policy));
-  return policy;
-}
+// For data that nobody reads a second time: it gives its place in L2 up first. What createpolicy.fractional.L2::evict_first
+// is compiled to for every generation so far, as a constant: its own result would be moved to two uniform registers for
+// each copy.
+constexpr uint64_t EVICT_FIRST = 0x12F0000000000000;
 
 __device__ __forceinline__ void copy16_async(void* shared, const void* global) {
   uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(global) : "memory");
 }
 
-__device__ __forceinline__ void copy16_async(void* shared, const void* global, uint64_t policy) {
+// From `OFFSET` to `OFFSET`, which costs no addition.
+template <int OFFSET>
+__device__ __forceinline__ void copy16_async_once(void* shared, const void* global) {
   uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
-  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "l"(policy) : "memory");
+  asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0+%2], [%1+%2], 16, %3;" ::"r"(to), "l"(global), "n"(OFFSET),
+               "n"(EVICT_FIRST)
+               : "memory");
 }
 
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

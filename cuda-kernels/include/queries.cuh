@@ -32,14 +32,14 @@ struct QueryRows {
     }
   }
 
-  // The exponent of a column's largest element, so that 2^-(exponent + 1) is within the normal range.
-  __device__ __forceinline__ int exponent(int k) const {
+  // The power of two that the k-th column is divided by.
+  __device__ __forceinline__ PowerAbove power(int k) const {
     float largest = 0;
 #pragma unroll
     for (int i = 0; i < PAIRS; i++) largest = fmaxf(largest, fmaxf(fabsf(x[k][i][0]), fabsf(x[k][i][1])));
 #pragma unroll
     for (int i = 16; i > 0; i /= 2) largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, i));
-    return min(max(static_cast<int>(__float_as_uint(largest) >> 23), 1), 252);
+    return PowerAbove(largest);
   }
 
   // A pair of the k-th column, times a power of two.

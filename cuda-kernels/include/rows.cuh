@@ -45,12 +45,19 @@ __device__ void move_tail(const Params& p) {
   }
 }
 
-// Code of an element, by the tile it is in and its place there.
+// Code of a value, by the tile it is in and its place there.
 template <int BITS>
 __device__ __forceinline__ uint32_t read_code(const uint8_t* codes, CodeTile tile, int row, int column) {
   int offset = tile.word_set * TILE_BYTES + tile_offset(row, column);
   uint16_t half = *reinterpret_cast<const uint16_t*>(codes + offset);
   return half >> tile.shift & ((1 << BITS) - 1);
+}
+
+// The same of a key.
+template <int BITS>
+__device__ __forceinline__ uint32_t read_key_code(const uint8_t* codes, CodeTile tile, int token, int column) {
+  uint32_t byte = codes[tile.word_set * TILE_BYTES + key_byte_offset(tile.half, token, column)];
+  return byte >> tile.shift & ((1 << BITS) - 1);
 }
 
 __device__ __forceinline__ float read_half(const uint8_t* at) {
@@ -82,8 +89,8 @@ struct RowReader {
       if (d >= D) continue;
       const uint8_t* key_parameters = record + codes + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
       float key_scale = fabsf(read_half(key_parameters + SCALE_OFFSET));
-      CodeTile key_tile = CodeTile::of_key(BITS, token_tiles, token / TILE, d / TILE);
-      uint32_t key_code = read_code<BITS>(record, key_tile, token % TILE, d % TILE);
+      CodeTile key_tile = CodeTile::of_key(BITS, D / TILE, token_tiles, token / TILE, d / TILE);
+      uint32_t key_code = read_key_code<BITS>(record, key_tile, token % TILE, d % TILE);
       keys[i] = clamped_half(__fmaf_rn(key_code, key_scale, read_half(key_parameters)));
       int group = d / (D / value_groups(D));
       const uint8_t* value_parameters =

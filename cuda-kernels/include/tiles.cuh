@@ -165,15 +165,29 @@ struct Tiles {
     return {fminf(fmaxf(low, -65504.f), 65504.f), fminf(fmaxf(high, -65504.f), 65504.f)};
   }
 
-  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null. Parameters are in the order of keys.
-  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, const uint8_t* codes, CodeTile tile,
-                                         uint4 par) const {
-    int shift = tile.shift;
+  // The codes of a tile of values, two at the lower end of their halves in each register.
+  __device__ __forceinline__ uint4 value_codes(const uint8_t* codes, CodeTile tile) const {
     uint32_t mask = ((1u << p.bits) - 1) * 0x10001u;
     uint4 word = reinterpret_cast<const uint4*>(codes + tile.word_set * TILE_BYTES)[lane];
+    return {word.x >> tile.shift & mask, word.y >> tile.shift & mask, word.z >> tile.shift & mask,
+            word.w >> tile.shift & mask};
+  }
+
+  // The same of keys.
+  __device__ __forceinline__ uint4 key_codes(const uint8_t* codes, CodeTile tile) const {
+    uint32_t mask = ((1u << p.bits) - 1) * 0x1010101u;
+    uint2 word = reinterpret_cast<const uint2*>(codes + tile.word_set * TILE_BYTES)[2 * lane + tile.half];
+    uint32_t upper = word.x >> tile.shift & mask;
+    uint32_t lower = word.y >> tile.shift & mask;
+    return {__byte_perm(upper, 0, 0x4140), __byte_perm(lower, 0, 0x4140), __byte_perm(upper, 0, 0x4342),
+            __byte_perm(lower, 0, 0x4342)};
+  }
+
+  // A 16 x 16 tile of codes to fp16, and what that loses, if `rests` is not null. Parameters are in the order of keys.
+  __device__ __forceinline__ void expand(uint8_t* to, uint8_t* rests, uint4 codes, uint4 par) const {
     float2 x[4] = {
-        expand(word.x >> shift & mask, par.y & 0x7FFF7FFF, par.x), expand(word.y >> shift & mask, par.y & 0x7FFF7FFF, par.x),
-        expand(word.z >> shift & mask, par.w & 0x7FFF7FFF, par.z), expand(word.w >> shift & mask, par.w & 0x7FFF7FFF, par.z)};
+        expand(codes.x, par.y & 0x7FFF7FFF, par.x), expand(codes.y, par.y & 0x7FFF7FFF, par.x),
+        expand(codes.z, par.w & 0x7FFF7FFF, par.z), expand(codes.w, par.w & 0x7FFF7FFF, par.z)};
     uint32_t high[4];
     uint32_t rest[4];
 #pragma unroll
@@ -202,10 +216,11 @@ struct Tiles {
         uint4 par = reinterpret_cast<const uint4*>(parameters + (group * token_tiles + in_page) * PARAMETER_BYTES)[t];
         uint4 by_kind = {__byte_perm(par.x, par.z, 0x5410), __byte_perm(par.x, par.z, 0x7632),
                          __byte_perm(par.y, par.w, 0x5410), __byte_perm(par.y, par.w, 0x7632)};
-        expand(values + at, nullptr, codes, CodeTile::of_value(p.bits, C, in_page, c), by_kind);
+        expand(values + at, nullptr, value_codes(codes, CodeTile::of_value(p.bits, C, in_page, c)), by_kind);
       } else {
         uint4 par = reinterpret_cast<const uint4*>(parameters + c * PARAMETER_BYTES)[t];
-        expand(keys + at, values + at, codes, CodeTile::of_key(p.bits, token_tiles, in_page, c), par);
+        CodeTile tile = CodeTile::of_key(p.bits, C, token_tiles, in_page, c);
+        expand(keys + at, values + at, key_codes(codes, tile), par);
       }
     }
   }

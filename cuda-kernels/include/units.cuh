@@ -14,9 +14,8 @@ constexpr int WARPS = 4;
 template <int BITS, int D, int G>
 struct PageShape {
   static constexpr bool QUANTIZED = BITS < 16;
-  static constexpr int POSITIONS = 16 / BITS;
+  static constexpr bool BYTE_KEYS = QUANTIZED;  // multiplied as bytes
   static constexpr int VALUE_BITS = BITS;
-  static constexpr int DIRECT = QUANTIZED ? 10 / BITS : 1;  // positions below fp16's exponent
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = G / TILE;
   static constexpr int DENSE_HALF = dense_half(D);
@@ -42,10 +41,10 @@ struct Units {
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int t = lane % 4;
-  const uint64_t once = evict_first();
   uint8_t* keys;
   uint8_t* values;
   Window win;
+  int page_end;     // first unit that is no quantized page of this item
   int sink_unit;    // first unit of sinks
   int window_unit;  // first unit of the window
   int lowest_all;   // first position that any column sees
@@ -61,6 +60,7 @@ struct Units {
     int last_column = item.first_column + item.columns - 1;
     highest_all = seq.length + row_of(p, last_column);
     lowest_all = lowest(seq.length + row_of(p, item.first_column));
+    page_end = S::QUANTIZED ? min(sink_unit, item.end_unit) : 0;
   }
 
   __device__ __forceinline__ int lowest(int position) const {
@@ -78,17 +78,22 @@ struct Units {
   }
 
   __device__ __forceinline__ int next(int unit) const {
+    if (lowest_all == 0 && unit < page_end) return unit;
     while (unit < item.end_unit && !visible(unit)) unit += WARPS;
     return unit;
   }
 
-  // Page that a unit is in, for units of pages. Long before `address` needs it, so that nothing waits for it.
+  // Page that a unit is in, for units of pages. Long before its address is needed, so that nothing waits for it.
   __device__ __forceinline__ int page_of(int unit) const {
     int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
     return unit < sink_unit ? p.plan[seq.page_table + unit / blocks] : 0;
   }
 
-  __device__ __forceinline__ const uint8_t* address(int unit, int page) const {
+  __device__ __forceinline__ const uint8_t* page_address(int page) const {
+    return p.pages + (int64_t{page} * p.kv_heads + item.head) * S::PAGE_BYTES;
+  }
+
+  __device__ __forceinline__ const uint8_t* dense_address(int unit, int page) const {
     if (unit >= window_unit) {
       int slot = win.slot((unit - window_unit) * TILE);
       return win.blocks + int64_t{slot / TILE} * S::DENSE_BLOCK;
@@ -96,40 +101,42 @@ struct Units {
     if (unit >= sink_unit) {
       return sink_rows<S::DENSE_BLOCK>(p, seq.slot, item.head) + (unit - sink_unit) * S::DENSE_BLOCK;
     }
-    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
-    int64_t bytes = S::QUANTIZED ? S::PAGE_BYTES : int64_t{blocks} * S::DENSE_BLOCK;
-    return p.pages + (int64_t{page} * p.kv_heads + item.head) * bytes + unit % blocks * S::DENSE_BLOCK;
+    int blocks = p.page_tokens / TILE;
+    int64_t block = (int64_t{page} * p.kv_heads + item.head) * blocks + unit % blocks;
+    return p.pages + block * S::DENSE_BLOCK;
   }
 
-  __device__ __forceinline__ bool is_page(int unit) const { return S::QUANTIZED && unit < sink_unit; }
-
-  template <int BYTES>
+  // Copies this lane's 16 of every 512 bytes.
+  template <int BYTES, int FIRST = 0>
   __device__ __forceinline__ void copy(uint8_t* to, const uint8_t* from) const {
-#pragma unroll
-    for (int i = 0; i < ceil_div(BYTES, 512); i++) {
-      int at = i * 512 + lane * 16;
-      if (BYTES % 512 == 0 || at < BYTES) copy16_async(to + at, from + at, once);
+    if constexpr (FIRST < BYTES) {
+      if (FIRST + 512 <= BYTES || FIRST + lane * 16 < BYTES) copy16_async_once<FIRST>(to, from);
+      copy<BYTES, FIRST + 512>(to, from);
     }
   }
 
-  __device__ __forceinline__ void fetch_keys(int unit, const uint8_t* from) const {
-    if (unit < item.end_unit) {
-      if (is_page(unit)) {
-        copy<S::KEY_HALF>(keys, from);
-      } else {
-        copy<S::DENSE_HALF>(keys, from);
-      }
+  // Begins to copy a unit's keys; returns where this lane's part of the unit is, for its values. Few branches, because
+  // they are what is left to save in a page.
+  __device__ __forceinline__ const uint8_t* fetch_keys(int unit, int page) const {
+    uint8_t* to = keys + lane * 16;
+    const uint8_t* from = nullptr;
+    if (unit < page_end) {
+      from = page_address(page) + lane * 16;
+      copy<S::KEY_HALF>(to, from);
+    } else if (unit < item.end_unit) {
+      from = dense_address(unit, page) + lane * 16;
+      copy<S::DENSE_HALF>(to, from);
     }
     commit_copies();
+    return from;
   }
 
   __device__ __forceinline__ void fetch_values(int unit, const uint8_t* from) const {
-    if (unit < item.end_unit) {
-      if (is_page(unit)) {
-        copy<S::VALUE_HALF>(values, from + S::KEY_HALF);
-      } else {
-        copy<S::DENSE_HALF>(values, from + S::DENSE_HALF);
-      }
+    uint8_t* to = values + lane * 16;
+    if (unit < page_end) {
+      copy<S::VALUE_HALF>(to, from + S::KEY_HALF);
+    } else if (unit < item.end_unit) {
+      copy<S::DENSE_HALF>(to, from + S::DENSE_HALF);
     }
     commit_copies();
   }

@@ -16,12 +16,14 @@ import org.sinkq.layout.CacheGeometry;
  *                                g + 8 (r % 2), columns 2 t + 8 (r / 2) and the next one
  * dense block of 16 tokens       K tiles [token][channel] by channel | V tiles [channel][token] by channel
  * quantized page                 K codes | K parameters | V codes | V parameters
- *   codes                        16 / bits tiles share the registers of one word set.
- *                                K: tile j = channel tile * token tiles + token tile lies at bit
- *                                bits * (j % (16 / bits)) of each half in word set j / (16 / bits)
- *                                V: token tiles 2 m and 2 m + 1 lie in the lower and upper byte of each half, tile
- *                                j = m * channel tiles + channel tile at bit bits * (j % (8 / bits)) of
- *                                those bytes in word set j / (8 / bits)
+ *   codes                        8 / bits pairs of tiles share the registers of one word set; pair j lies at
+ *                                bit bits * (j % (8 / bits)) of each byte in word set j / (8 / bits).
+ *                                K: channel tiles 2 m and 2 m + 1 lie in registers 0 and 1, and 2 and 3, their bytes
+ *                                are channels 2 t, 2 t + 1, 2 t + 8, 2 t + 9 of tokens g and g + 8;
+ *                                j = m * token tiles + token tile. An odd last channel tile pairs token
+ *                                tiles 2 i and 2 i + 1 instead, j = m * token tiles + i
+ *                                V: token tiles 2 m and 2 m + 1 lie in the lower and upper byte of each half;
+ *                                j = m * channel tiles + channel tile
  *   parameters                   64 bytes for 16 channels (K) or 16 tokens of a channel group (V)
  * adaptive page                  see {@link AdaptivePageLayout}
  * dense rows of a sequence       ring blocks | sink blocks | scores of the ring (tracked layers; masses twice)
@@ -150,10 +152,14 @@ final class CudaLayout {
   int attendShared() {
     int keys = isQuantized() ? Math.max(keyHalf, denseHalf) : denseHalf;
     int values = isQuantized() ? Math.max(valueHalf, denseHalf) : denseHalf;
-    if (!isAdaptive()) {
+    if (!isQuantized()) {
       return WARPS * (keys + values);
     }
-    // Buffers in whole rows of the banks, and two parts of the queries of up to 8 columns.
+    // The queries of up to 8 columns come after the buffers.
+    if (!isAdaptive()) {
+      return WARPS * (keys + values) + 8 * (headDim + 16) * Float.BYTES;
+    }
+    // In whole rows of the banks; a query is two fp16 parts.
     int buffers = ceilDiv(keys, BANKS) + ceilDiv(values, BANKS);
     return WARPS * BANKS * buffers + 8 * (headDim + 4) * 2 * Short.BYTES;
   }
@@ -225,17 +231,28 @@ final class CudaLayout {
 
   /** Byte offset within a page of the half that holds a key's code. */
   int keyCodeOffset(int token, int channel) {
-    return keyTile(token, channel) / (16 / bits) * TILE_BYTES
-        + tileOffset(token % TILE, channel % TILE);
+    int lane = token % 8 * 4 + channel % 8 / 2;
+    int half = (isPaired(channel) ? channel : token) / TILE % 2;
+    return keyPair(token, channel) / (8 / bits) * TILE_BYTES
+        + lane * 16
+        + half * 8
+        + token % TILE / 8 * 4
+        + channel % TILE / 8 * 2;
   }
 
   /** Bit of that half at which the code begins. */
   int keyCodeShift(int token, int channel) {
-    return bits * (keyTile(token, channel) % (16 / bits));
+    return bits * (keyPair(token, channel) % (8 / bits)) + channel % 2 * Byte.SIZE;
   }
 
-  private int keyTile(int token, int channel) {
-    return channel / TILE * (pageTokens / TILE) + token / TILE;
+  /** Whether the tile that a channel is in has one to go with. */
+  private boolean isPaired(int channel) {
+    return channel < headDim / (2 * TILE) * (2 * TILE);
+  }
+
+  private int keyPair(int token, int channel) {
+    return channel / (2 * TILE) * (pageTokens / TILE)
+        + token / (isPaired(channel) ? TILE : 2 * TILE);
   }
 
   /** Byte offset within a page of the half that holds a value's code. */

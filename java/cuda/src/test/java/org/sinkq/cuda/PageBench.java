@@ -126,8 +126,9 @@ final class PageBench implements AutoCloseable {
 
   private void attend(float[] queries, int at, int row, int head, double[] out) {
     int dim = layout.headDim;
-    // The rows of zeros have logit 0 and value 0.
+    // The rows of zeros have logit 0 and value 0. Weights are relative to the largest logit so far.
     double total = row + 1;
+    double largest = 0;
     for (int i = 0; i < pages.length; i++) {
       CraftedPage page = pages[i][head];
       for (int t = 0; t < layout.pageTokens; t++) {
@@ -140,7 +141,16 @@ final class PageBench implements AutoCloseable {
         for (int d = 0; d < dim; d++) {
           logit += queries[at + d] * key[d];
         }
-        double weight = Math.exp(logit * geometry.shape().softmaxScale());
+        logit *= geometry.shape().softmaxScale();
+        if (logit > largest) {
+          double lower = Math.exp(largest - logit);
+          total *= lower;
+          for (int d = 0; d < dim; d++) {
+            out[at + d] *= lower;
+          }
+          largest = logit;
+        }
+        double weight = Math.exp(logit - largest);
         total += weight;
         for (int d = 0; d < dim; d++) {
           out[at + d] += weight * value[d];

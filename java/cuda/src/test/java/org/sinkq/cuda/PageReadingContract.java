@@ -137,6 +137,34 @@ abstract class PageReadingContract {
     }
   }
 
+  /**
+   * Products of queries and scales are kept in 16 bits where those are enough, and in more where a
+   * page has larger ones; both in one run.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "64, INT2, 128, 1",
+    "128, INT2, 128, 4",
+    "80, INT2, 32, 1",
+    "64, INT4, 128, 4",
+    "64, INT2_ADAPTIVE, 128, 1"
+  })
+  void queriesOfEverySize(int dim, KvCodec codec, int pageTokens, int rows) {
+    long seed = 78;
+    Random random = new Random(seed);
+    try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 3)) {
+      bench.craft(random(seed), 0, 1, 2);
+      for (float size : new float[] {1e-30f, 0.01f, 1, 2, 4, 6, 9, 14, 40, 1000, 1e30f}) {
+        float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
+        for (int i = 0; i < queries.length; i++) {
+          queries[i] = size * (float) random.nextGaussian();
+        }
+        int magnitude = codec == KvCodec.INT4 ? 15 : 1;
+        check("queries of " + size + ", seed " + seed, bench, queries, magnitude);
+      }
+    }
+  }
+
   /** Queries of zeros give the mean of what is visible. */
   @ParameterizedTest
   @CsvSource({
