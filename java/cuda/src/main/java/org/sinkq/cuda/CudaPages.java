@@ -12,6 +12,9 @@ import org.sinkq.layout.CacheGeometry;
 final class CudaPages implements PageFormat {
   private static final int SIGN = 0x8000;
 
+  /** The second byte order of this engine. */
+  private static final String NAME = "cuda-2";
+
   private final CudaLayout[] layouts;
 
   CudaPages(CacheGeometry geometry) {
@@ -23,7 +26,7 @@ final class CudaPages implements PageFormat {
 
   @Override
   public String name() {
-    return CudaEngineProvider.NAME;
+    return NAME;
   }
 
   @Override
