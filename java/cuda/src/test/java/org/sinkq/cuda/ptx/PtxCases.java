@@ -230,7 +230,8 @@ public final class PtxCases {
     pairs("fma.rn.f16x2", 3, (a, b, c) -> (double) a * b + c);
     pairs("mul.rn.f16x2", 2, (a, b, c) -> (double) a * b);
     pairs("add.rn.f16x2", 2, (a, b, c) -> (double) a + b);
-    pairs("neg.f16x2", 1, (a, b, c) -> -a);
+    pairs("abs.f16x2", 1, (a, b, c) -> Math.abs(a));
+    pairs("max.f16x2", 2, (a, b, c) -> Double.isNaN(a) ? b : Double.isNaN(b) ? a : Math.max(a, b));
   }
 
   private void conversions() {

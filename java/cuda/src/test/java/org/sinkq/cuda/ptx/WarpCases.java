@@ -1,5 +1,6 @@
 package org.sinkq.cuda.ptx;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -23,6 +24,8 @@ final class WarpCases {
     ldmatrix(".trans");
     mma("codes, exact", true);
     mma("normal numbers", false);
+    mmaOfBytes("u8");
+    mmaOfBytes("s8");
     copies();
     divergence();
     predicates();
@@ -89,7 +92,7 @@ final class WarpCases {
       ballot |= (x[lane] < 0 ? 1 : 0) << lane;
     }
     int[] ballots = new int[LANES];
-    java.util.Arrays.fill(ballots, ballot);
+    Arrays.fill(ballots, ballot);
     String votes =
         """
         setp.lt.s32 %p1, %r0, 0;
@@ -154,9 +157,10 @@ final class WarpCases {
   }
 
   /**
-   * The one matrix instruction of the kernels. PTX leaves the order and the precision of its sums
-   * open. With codes, subnormals as the kernels take them out of a word, times small whole numbers
-   * every order is exact; with normal numbers each sum may lose a little of its largest term.
+   * The matrix instruction of fp16 rows, and of adaptive keys. PTX leaves the order and the
+   * precision of its sums open. With codes, subnormals as the kernels take them out of a word,
+   * times small whole numbers every order is exact; with normal numbers each sum may lose a little
+   * of its largest term.
    */
   private void mma(String name, boolean exact) {
     int k = 16;
@@ -210,6 +214,35 @@ final class WarpCases {
         (want, have, i) ->
             Math.abs(Float.intBitsToFloat((int) want) - Float.intBitsToFloat((int) have))
                 <= allowed[i]);
+  }
+
+  /** The matrix instruction of codes: unsigned bytes times those of {@code type}, any of them. */
+  private void mmaOfBytes(String type) {
+    int[][] registers = new int[12][];
+    Arrays.setAll(registers, r -> r < 6 || r >= 8 ? words() : new int[LANES]);
+    long[] expected = new long[4 * LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+      for (int r = 0; r < 4; r++) {
+        int row = lane / 4;
+        int column = lane % 4 * 2 + r % 2;
+        int sum = registers[8 + r][lane];
+        for (int i = 0; i < 32; i++) {
+          // Four neighbours of a row, or of a column, share a register.
+          int owner = i % 16 / 4;
+          int a = registers[r / 2 + i / 16 * 2][row * 4 + owner] >>> (8 * (i % 4)) & 0xff;
+          int b = registers[4 + i / 16][column * 4 + owner] >>> (8 * (i % 4)) & 0xff;
+          sum += a * (type.equals("s8") ? (byte) b : b);
+        }
+        expected[4 * lane + r] = sum & 0xffffffffL;
+      }
+    }
+    String body =
+        """
+        mma.sync.aligned.m16n8k32.row.col.s32.u8.%s.s32
+          {%%r20,%%r21,%%r22,%%r23}, {%%r0,%%r1,%%r2,%%r3}, {%%r4,%%r5}, {%%r8,%%r9,%%r10,%%r11};
+        """
+            .formatted(type);
+    add("mma, bytes, u8 " + type, PtxLab.lanes(body, registers), expected, PtxCase.BITS);
   }
 
   private static int pair(float[] row, int at) {
