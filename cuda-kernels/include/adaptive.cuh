@@ -1,10 +1,14 @@
 // Byte map of a page of the codec INT2_ADAPTIVE, whose every operation its Javadoc defines; CudaLayout derives
-// the same numbers. Pages have 128 tokens, so that a word set of 8 tiles is 16 rows by all of them.
+// the same numbers. Pages have 128 tokens.
 //
 // page       K codes | rows of K | K minima | mask | V codes | V scales | V means     each half in whole blocks of 64 bytes
-//   codes    as in layout.cuh, 2 bits. K: 16 rows a word set, in which position = token tile. A row is a digit of a
-//            channel, highest first; there are D * 9 / 8, a multiple of 8, so the last word set may be half of one:
-//            8 rows, registers 0 and 1.
+//   codes    as in layout.cuh, 2 bits. K: a row is a digit of a channel, highest first; there are D * 9 / 8, a multiple
+//            of 8. Row tiles pair up as channel tiles do there, position = token tile % 4:
+//              a pair of tiles          two word sets of 512 bytes, token tiles 0 to 3 and 4 to 7; registers 0 and 1 are the
+//                                       first tile's rows of tokens g and g + 8, 2 and 3 the second one's
+//              a tile left over         one word set: registers 0 and 1 are those of token tiles 0 to 3, 2 and 3 of 4 to 7
+//              half a tile left over    256 bytes, 8 for each lane: registers 0 and 1, whose lower two bytes are rows 2t and
+//                                       2t+1 of token tiles 0 to 3, the upper two of 4 to 7
 //            V: tile (group * 4 + token tile / 2) * channel tiles of a group + channel tile of the group
 //   rows     32 bytes for 16 rows, 8 for each t: channels of rows 2t, 2t+1, 2t+8, 2t+9 | what a step of the digit is
 //            worth, the channel's scale times 1, 4 or 16: scales of 8 bits, the upper ones of fp16
@@ -34,8 +38,13 @@ struct AdaptiveShape {
   static constexpr int ROTATED = GROUP & -GROUP;  // channels that are rotated together
   static constexpr int ROWS = D * 9 / 8 / 8 * 8;
   static constexpr int ROW_TILES = ceil_div(ROWS, TILE);
+  static constexpr int ROW_PAIRS = ROWS / (2 * TILE);
+  static constexpr bool TILE_LEFT = ROWS / TILE % 2 == 1;
+  static constexpr bool HALF_LEFT = ROWS % TILE != 0;
   static constexpr int ROW_BYTES = TOKENS / 4;
 
+  static constexpr int LEFT_AT = ROW_PAIRS * 2 * TILE_BYTES;  // codes of rows without a partner
+  static constexpr int HALF_AT = LEFT_AT + TILE_LEFT * TILE_BYTES;
   static constexpr int KEY_ROWS_AT = ROWS * ROW_BYTES;
   static constexpr int KEY_MINIMA_AT = KEY_ROWS_AT + ROW_TILES * 32;
   static constexpr int MASK_AT = KEY_MINIMA_AT + D * 2;
@@ -45,6 +54,19 @@ struct AdaptiveShape {
   static constexpr int VALUE_HALF = ceil_div(VALUE_MEANS_AT + D * 2, 64) * 64;
   static constexpr int PAGE_BYTES = KEY_HALF + VALUE_HALF;
   static constexpr float NORM = static_cast<float>(1 / square_root(ROTATED));
+
+  // The byte that holds a token's digit of a row; its bit there is digit_shift.
+  static __device__ __forceinline__ int digit_at(int token, int row) {
+    int tile = row / TILE;
+    int half = token / (TOKENS / 2);
+    if (row / (2 * TILE) < ROW_PAIRS) {
+      return (tile / 2 * 2 + half) * TILE_BYTES + key_byte_offset(tile % 2, token % TILE, row % TILE);
+    }
+    if (TILE_LEFT && tile == 2 * ROW_PAIRS) return LEFT_AT + key_byte_offset(half, token % TILE, row % TILE);
+    return HALF_AT + ((token & 7) * 4 + (row & 7) / 2) * 8 + (token >> 3 & 1) * 4 + half * 2 + (row & 1);
+  }
+
+  static __device__ __forceinline__ int digit_shift(int token) { return token / TILE % 4 * 2; }
 
   // Byte offset of a token's scale.
   static __device__ __forceinline__ int value_scale_at(int group, int token) {
@@ -61,8 +83,8 @@ struct PageShape<ADAPTIVE, D, G> {
   using A = AdaptiveShape<D>;
   static_assert(G == A::TOKENS, "pages of 128 tokens");
   static constexpr bool QUANTIZED = true;
-  static constexpr bool BYTE_KEYS = false;
   static constexpr int VALUE_BITS = 2;
+  static constexpr int KEY_ROWS = A::ROWS;
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = A::TOKEN_TILES;
   static constexpr int DENSE_HALF = dense_half(D);
@@ -75,6 +97,11 @@ struct PageShape<ADAPTIVE, D, G> {
   static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
   static constexpr int GROUPS = A::GROUPS;
   static constexpr int PAGE_BYTES = A::PAGE_BYTES;
+  static constexpr bool BY_CHANNEL = true;
+
+  // A lane looks rows up that are two apart, hence mostly channels that are: of four such rows, or of eight with 4 columns,
+  // those of different columns are in different banks as far as there are enough.
+  static __host__ __device__ constexpr int step_pitch(bool wide) { return wide ? D + 4 : D + 8; }
 };
 
 // Place of one of 16 columns among four neighbours that a lane of number t reads together: 4 t + this.

@@ -161,25 +161,27 @@ struct AdaptiveKeyPacker : AdaptivePacker<D> {
     if (threadIdx.x < 4) reinterpret_cast<uint32_t*>(half + A::MASK_AT)[threadIdx.x] = masked[threadIdx.x];
   }
 
+  // Four rows, or two of half a tile, of four token tiles a word, or of all.
   __device__ void write_codes(uint8_t* half) const {
     for (int i = threadIdx.x; i < A::KEY_ROWS_AT / 4; i += THREADS) {
-      int set = i / 128;
-      // A lane of the last half of a set has two registers.
-      bool whole = set * TILE + 8 < A::ROWS;
-      int lane = whole ? i % 128 / 4 : i % 128 / 2;
-      int reg = whole ? i & 3 : i & 1;
-      int token = lane / 4 + 8 * (reg & 1);
+      bool paired = i < A::LEFT_AT / 4;
+      bool whole = i < A::HALF_AT / 4;
+      int lane = whole ? i % 128 / 4 : i % 64 / 2;
+      int upper = i >> 1 & 1;  // whether these are registers 2 and 3
+      int tile = paired ? i / 256 * 2 + upper : whole ? 2 * A::ROW_PAIRS : A::ROW_TILES - 1;
+      int token = lane / 4 + 8 * (i & 1);
       uint32_t word = 0;
-      for (int h = 0; h < 2; h++) {
-        int row = rows[set * TILE + 2 * (lane & 3) + 8 * (reg >> 1) + h];
+      for (int byte = 0; byte < 4; byte++) {
+        int row = rows[tile * TILE + 2 * (lane & 3) + (whole ? byte / 2 * 8 : 0) + byte % 2];
         int d = row & 0xFF;
+        int first = (paired ? i / 128 % 2 : whole ? upper : byte / 2) * (A::TOKENS / 2) + token;
         ChannelGrid chosen = grids[digits[d] * D + d];
         Grid grid = Grid::of((1 << 2 * digits[d]) - 1, of_half(chosen.minimum), of_half(chosen.scale));
-#pragma unroll 4
-        for (int n = 0; n < A::TOKEN_TILES; n++) {
-          int t = n * TILE + token;
+#pragma unroll
+        for (int n = 0; n < 4; n++) {
+          int t = first + n * TILE;
           uint32_t digit = static_cast<uint32_t>(grid.code(key(t, d))) >> (row >> 8) & 3;
-          word |= (is_masked(t) ? 0 : digit) << (16 * h + 2 * n);
+          word |= (is_masked(t) ? 0 : digit) << (8 * byte + 2 * n);
         }
       }
       reinterpret_cast<uint32_t*>(half)[i] = word;

@@ -21,12 +21,7 @@ struct AdaptiveRowReader {
 
   // The 2 bits of a token in a row of the keys.
   __device__ __forceinline__ uint32_t digit(int token, int row) const {
-    int set = row / TILE;
-    bool whole = set * TILE + 8 < A::ROWS;
-    int lane = (token & 7) * 4 + ((row & 7) >> 1);
-    int reg = (token >> 3 & 1) + 2 * (row >> 3 & 1);
-    int at = set * TILE_BYTES + (whole ? lane * 16 + reg * 4 : lane * 8 + reg * 4) + (row & 1) * 2;
-    return *reinterpret_cast<const uint16_t*>(record + at) >> (2 * (token / TILE)) & 3;
+    return record[A::digit_at(token, row)] >> A::digit_shift(token) & 3;
   }
 
   __device__ void read(int token, uint16_t (&keys)[CHANNELS], uint16_t (&values)[CHANNELS]) const {

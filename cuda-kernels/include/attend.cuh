@@ -5,7 +5,7 @@
 // unit. The last range of the same columns to arrive merges all of them. The only new row of a sequence enters
 // the window here, so that a decode step is one launch.
 //
-//   Units ◄── Columns ◄── KeyProducts ◄── Products ◄── Attention      each has what the next ones need
+//   Units ◄── Columns ◄── KeyRows ◄── KeyProducts ◄── Products ◄── Attention      each has what the next ones need
 #pragma once
 #include "append.cuh"
 #include "merge.cuh"
@@ -59,13 +59,13 @@ struct Attention : Products<BITS, D, G, WIDE> {
     const uint8_t* at = this->fetch_keys(unit, page);
     this->fetch_values(unit, at);
     this->begin(q);
-    if constexpr (S::BYTE_KEYS) {
+    if constexpr (S::QUANTIZED) {
       __syncthreads();
       int last = item.first_column + item.columns - 1;
       int whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
       while (unit < this->page_end) unit = page_unit(unit, whole);
     }
-    while (unit < item.end_unit) unit = dense_unit(*this, unit);
+    while (unit < item.end_unit) unit = dense_unit(unit);
   }
 
   // Takes in a page, and asks for the following unit as soon as there is room; returns that.
@@ -91,14 +91,13 @@ struct Attention : Products<BITS, D, G, WIDE> {
     return following;
   }
 
-  // The same for a dense unit. `self` is this object, as for dense_logits.
-  template <class Self>
-  __device__ __forceinline__ int dense_unit(const Self& self, int unit) {
+  // The same for a dense unit.
+  __device__ __forceinline__ int dense_unit(int unit) {
     int following = this->next(unit + WARPS);
     int page = this->page_of(following);
     this->template wait<1>();
     float x[OWN][2];
-    this->dense_logits(self, x);
+    this->dense_logits(x);
     this->cap_all(x);
     this->hide_in_dense(unit, x);
     __syncwarp();
@@ -246,7 +245,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
 template <int BITS, int D, int G>
 __host__ __device__ constexpr int attend_shared() {
   using S = PageShape<BITS, D, G>;
-  return WARPS * S::WARP_BUFFER + (S::BYTE_KEYS ? 8 * step_pitch(D) * 4 : 0);
+  return WARPS * S::WARP_BUFFER + (S::QUANTIZED ? 8 * S::step_pitch(true) * 4 : 0);
 }
 
 template <int BITS, int D, int G, bool WIDE>

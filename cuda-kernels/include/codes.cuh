@@ -52,10 +52,11 @@ struct Codes {
   // of the tile before had.
   static __device__ __forceinline__ float own_sum(const int (&high)[4], const int (&low)[4], int w, int h,
                                                 int (&before)[OWN][2]) {
-    int upper = WIDE ? high[2 * h + w] : high[2 * h];
-    int lower = WIDE ? low[2 * h + w] : high[2 * h + 1];
-    int all = upper * 256 + lower;
-    int own = all - before[w][h];
+    // Those of several tiles may be too much for 31 bits, which the difference is not.
+    uint32_t upper = WIDE ? high[2 * h + w] : high[2 * h];
+    uint32_t lower = WIDE ? low[2 * h + w] : high[2 * h + 1];
+    int all = static_cast<int>(upper * 256 + lower);
+    int own = static_cast<int>(static_cast<uint32_t>(all) - static_cast<uint32_t>(before[w][h]));
     before[w][h] = all;
     return own;
   }

@@ -22,20 +22,18 @@ constexpr float MOST_STEPS = 32500;
 // How far a base-2 logit may exceed the maximum that weights are relative to.
 constexpr float SLACK = 6;
 
-// Floats between two columns' queries in shared memory; the banks of neighbouring columns differ.
-__host__ __device__ constexpr int step_pitch(int head_dim) { return head_dim + 16; }
-
 template <int BITS, int D, int G, bool WIDE>
 struct Columns : Units<BITS, D, G> {
   using S = PageShape<BITS, D, G>;
   static constexpr int C = S::CHANNEL_TILES;
   static constexpr int COLUMNS = WIDE ? 8 : 4;
   static constexpr int OWN = WIDE ? 2 : 1;  // columns of a thread: 2 t + w, or t
-  // Base-2 logit that a step of a query times a scale is worth: rounding D of them to whole steps, and multiplying them
-  // with what codes differ from their mean, if all are as frequent, leaves no more than LOGIT_ERROR.
-  static constexpr double LEVELS = 1 << (BITS & 7);
+  // Base-2 logit that a step of a query times a scale is worth: rounding KEY_ROWS of them to whole steps, and multiplying
+  // them with what codes differ from their mean, if all are as frequent, leaves no more than LOGIT_ERROR.
+  static constexpr double LEVELS = 1 << (S::VALUE_BITS & 7);
   static constexpr double CODE_VARIANCE = (LEVELS * LEVELS - 1) / 12;
-  static constexpr float STEP = static_cast<float>(LOGIT_ERROR * 1.44269504 * square_root(12 / (D * CODE_VARIANCE)));
+  static constexpr float STEP =
+      static_cast<float>(LOGIT_ERROR * 1.44269504 * square_root(12 / (S::KEY_ROWS * CODE_VARIANCE)));
 
   using U = Units<BITS, D, G>;
   using U::g;
@@ -61,6 +59,18 @@ struct Columns : Units<BITS, D, G> {
 
   // Number of a thread's column within the item.
   __device__ __forceinline__ int own(int w) const { return WIDE ? 2 * t + w : t; }
+
+  // What the lanes of column g (g / 2) have found together.
+  template <class Join>
+  static __device__ __forceinline__ float of_four_lanes(float x, const Join& join) {
+    x = join(x, __shfl_xor_sync(~0u, x, 1));
+    return join(x, __shfl_xor_sync(~0u, x, 2));
+  }
+
+  // What those of a thread's own column have.
+  __device__ __forceinline__ float from_column(float x, int w) const {
+    return __shfl_sync(~0u, x, own(w) * (WIDE ? 4 : 8));
+  }
 
   // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet: four words of
   // fp32, or two pairs of either type of 16 bits.
@@ -136,9 +146,7 @@ struct Columns : Units<BITS, D, G> {
 #pragma unroll
       for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
     }
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
-    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
-    PowerAbove power(largest);
+    PowerAbove power(of_four_lanes(largest, [](float x, float y) { return fmaxf(x, y); }));
     float normalize = power.inverse();
     float restore = power.value();
 #pragma unroll
@@ -153,19 +161,19 @@ struct Columns : Units<BITS, D, G> {
         q_rest[c][i] = WIDE || odd ? pack_halves(low - back.x, high - back.y) : halves;
       }
     }
-    if constexpr (S::BYTE_KEYS) {
+    if constexpr (S::QUANTIZED) {
       float steps = fminf(restore * p.scale_log2 * (1 / STEP), 0x1p100f);
       most_product = MOST_STEPS / steps;
 #pragma unroll
       for (int c = 0; c < C; c++) {
         if (c % WARPS != this->warp || !(WIDE || odd)) continue;
         float by = normalize * steps;
-        own_steps()[c * 4] = {x[c][0] * by, x[c][1] * by, x[c][2] * by, x[c][3] * by};
+        leave_steps(c, {x[c][0] * by, x[c][1] * by, x[c][2] * by, x[c][3] * by});
       }
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      factor[w] = __shfl_sync(~0u, restore, own(w) * (WIDE ? 4 : 8)) * p.scale_log2;
+      factor[w] = from_column(restore, w) * p.scale_log2;
       column_position[w] = seq.length + row_of(p, item.first_column + min(own(w), item.columns - 1));
       max_[w] = -INFINITY;
       sum[w] = 0;
@@ -176,11 +184,24 @@ struct Columns : Units<BITS, D, G> {
     }
   }
 
-  // The query of column g (g / 2) in steps, by channel tile: this lane's channels 2t, 2t+1, 2t+8 and 2t+9 of every fourth
-  // four. Shared by the warps, so that they have to meet between `begin` and the first page.
-  __device__ __forceinline__ float4* own_steps() const {
+  // The query of column g (g / 2) in steps, shared by the warps, so that they have to meet between `begin` and the first
+  // page. By channel, if lanes look for any; or else in the order of `own_steps`.
+  __device__ __forceinline__ float* column_steps() const {
     float* all = reinterpret_cast<float*>(this->keys + (WARPS - this->warp) * S::WARP_BUFFER);
-    return reinterpret_cast<float4*>(all + (WIDE ? g : g / 2) * step_pitch(D)) + t;
+    return all + (WIDE ? g : g / 2) * S::step_pitch(WIDE);
+  }
+
+  // By channel tile: this lane's channels 2t, 2t+1, 2t+8 and 2t+9 of every fourth four.
+  __device__ __forceinline__ float4* own_steps() const { return reinterpret_cast<float4*>(column_steps()) + t; }
+
+  __device__ __forceinline__ void leave_steps(int c, float4 x) const {
+    if constexpr (S::BY_CHANNEL) {
+      float2* to = reinterpret_cast<float2*>(column_steps() + c * TILE) + t;
+      to[0] = {x.x, x.y};
+      to[4] = {x.z, x.w};
+    } else {
+      own_steps()[c * 4] = x;
+    }
   }
 
   // What an accumulator has for a thread's column in its upper (h = 0) or lower eight rows.

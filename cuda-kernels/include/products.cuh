@@ -177,13 +177,12 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
     }
   }
 
-  // Logits of 16 tokens, likewise; `self` is this object, whose type says where the queries are.
-  template <class Self>
-  __device__ __forceinline__ void dense_logits(const Self& self, float (&x)[OWN][2]) const {
+  // Logits of 16 tokens, likewise.
+  __device__ __forceinline__ void dense_logits(float (&x)[OWN][2]) const {
     const uint4* words = reinterpret_cast<const uint4*>(keys);
     float s[4] = {};
 #pragma unroll
-    for (int c = 0; c < C; c++) self.times_query(s, words[c * 32 + lane], c);
+    for (int c = 0; c < C; c++) this->times_query(s, words[c * 32 + lane], c);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       float origin = this->origin(w);

@@ -80,6 +80,22 @@ __device__ __forceinline__ uint4 read_again(const uint4* shared) {
   return x;
 }
 
+__device__ __forceinline__ uint2 read_again(const uint2* shared) {
+  uint2 x;
+  uint32_t from = static_cast<uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("ld.volatile.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "r"(from) : "memory");
+  return x;
+}
+
+// The float at a byte of `bytes`, counted from `from` in shared memory; `place` has a 4 where that byte is.
+__device__ __forceinline__ float look_up(uint32_t from, uint32_t bytes, uint32_t place) {
+  float x;
+  asm("{ .reg .b32 at; dp4a.u32.u32 at, %1, %2, %3; ld.shared.f32 %0, [at]; }"
+      : "=f"(x)
+      : "r"(bytes), "r"(place), "r"(from));
+  return x;
+}
+
 // For data that nobody reads a second time: it gives its place in L2 up first. What createpolicy.fractional.L2::evict_first
 // is compiled to for every generation so far, as a constant: its own result would be moved to two uniform registers for
 // each copy.

@@ -14,8 +14,8 @@ constexpr int WARPS = 4;
 template <int BITS, int D, int G>
 struct PageShape {
   static constexpr bool QUANTIZED = BITS < 16;
-  static constexpr bool BYTE_KEYS = QUANTIZED;  // multiplied as bytes
   static constexpr int VALUE_BITS = BITS;
+  static constexpr int KEY_ROWS = D;  // codes of a token
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int TOKEN_TILES = G / TILE;
   static constexpr int DENSE_HALF = dense_half(D);
@@ -28,6 +28,10 @@ struct PageShape {
   static constexpr int WARP_BUFFER = KEY_BUFFER + VALUE_BUFFER;
   static constexpr int GROUPS = value_groups(D);
   static constexpr int PAGE_BYTES = page_bytes(BITS, D, G);
+  static constexpr bool BY_CHANNEL = false;
+
+  // Floats between two columns' queries in shared memory; the banks of neighbouring columns differ.
+  static __host__ __device__ constexpr int step_pitch(bool) { return D + 16; }
 };
 
 template <int BITS, int D, int G>

@@ -108,7 +108,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::attend_shared<4, HEAD_DIM, 64>(), sinkq::attend_shared<4, HEAD_DIM, 128>(),
     sinkq::attend_shared<16, HEAD_DIM, 16>(),
     sinkq::AdaptiveShape<HEAD_DIM>::PAGE_BYTES, sinkq::adaptive_pack_shared<HEAD_DIM>(),
-    sinkq::adaptive_attend_shared<HEAD_DIM>(),
+    sinkq::attend_shared<sinkq::ADAPTIVE, HEAD_DIM, 128>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
     sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4, sinkq::MassShape<HEAD_DIM>::TOKENS, sinkq::MassShape<HEAD_DIM>::THREADS,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2), offsetof(Params, masses),

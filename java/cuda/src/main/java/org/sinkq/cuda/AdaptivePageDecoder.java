@@ -51,7 +51,7 @@ final class AdaptivePageDecoder {
   private int keyCode(int token, int channel) {
     int code = 0;
     for (int r = firstRow[channel]; r < firstRow[channel + 1]; r++) {
-      code = code << 2 | code(page.digitOffset(token, r), AdaptivePageLayout.digitShift(token));
+      code = code << 2 | code(page.digitOffset(token, r), AdaptivePageLayout.digitShift(token, r));
     }
     return code;
   }

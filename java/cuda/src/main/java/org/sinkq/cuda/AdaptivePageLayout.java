@@ -11,8 +11,11 @@ import static org.sinkq.cuda.CudaLayout.ceilDiv;
  * <pre>
  * page       K codes | rows of K | K minima | mask | V codes | V scales | V means     each half in whole blocks of 64 bytes
  *   codes    8 tiles of 2 bits share the registers of a word set
- *            K: 16 rows, digits of channels, a set; position = token tile. 8 rows, registers 0 and 1, are
- *            the last set where the rows are no multiple of 16
+ *            K: rows are digits of channels; position = token tile % 4, bytes of a register are rows 2t, 2t+1,
+ *            2t+8, 2t+9. Two tiles of 16 rows are two sets, of token tiles 0 to 3 and 4 to 7: registers 0 and 1
+ *            are the first tile, 2 and 3 the second one. A tile left over is one set: registers 0 and 1 are
+ *            token tiles 0 to 3, 2 and 3 are 4 to 7. Half a tile left over is two registers of each lane,
+ *            whose bytes 0 and 1 are rows 2t and 2t+1 of token tiles 0 to 3, 2 and 3 of 4 to 7
  *            V: tile (group * 4 + token tile / 2) * channel tiles of a group + channel tile of the group
  *   rows     32 bytes for 16 rows, 8 for each t: channels of four rows | their scales times 1, 4 or 16, 8 bits
  *   minima   [D] fp16, 8 bytes for each t of a tile
@@ -102,17 +105,23 @@ final class AdaptivePageLayout {
 
   /** Byte offset of the half that holds a digit of a key, at {@link #digitShift}. */
   int digitOffset(int token, int row) {
-    int set = row / TILE;
-    if (set * TILE + TILE <= rows) {
-      return set * TILE_BYTES + CudaLayout.tileOffset(token % TILE, row % TILE);
-    }
+    int tile = row / TILE;
+    int half = token / (TOKENS / 2);
     int lane = (token & 7) * 4 + ((row & 7) >> 1);
-    return set * TILE_BYTES + lane * 8 + (token >> 3 & 1) * 4 + (row & 1) * 2;
+    int lower = token >> 3 & 1;
+    boolean paired = tile < rows / (2 * TILE) * 2;
+    boolean whole = paired || tile < rows / TILE;
+    if (!whole) {
+      return tile * TILE_BYTES + lane * 8 + lower * 4 + half * 2;
+    }
+    int set = paired ? tile / 2 * 2 + half : tile;
+    int first = paired ? tile % 2 : half;
+    return set * TILE_BYTES + lane * 16 + first * 8 + lower * 4 + (row >> 3 & 1) * 2;
   }
 
   /** Bit of that half at which the digit begins. */
-  static int digitShift(int token) {
-    return BITS * (token / TILE);
+  static int digitShift(int token, int row) {
+    return BITS * (token / TILE % POSITIONS) + row % 2 * Byte.SIZE;
   }
 
   private int valueTile(int token, int channel) {

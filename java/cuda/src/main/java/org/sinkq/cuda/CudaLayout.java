@@ -159,9 +159,9 @@ final class CudaLayout {
     if (!isAdaptive()) {
       return WARPS * (keys + values) + 8 * (headDim + 16) * Float.BYTES;
     }
-    // In whole rows of the banks; a query is two fp16 parts.
+    // In whole rows of the banks.
     int buffers = ceilDiv(keys, BANKS) + ceilDiv(values, BANKS);
-    return WARPS * BANKS * buffers + 8 * (headDim + 4) * 2 * Short.BYTES;
+    return WARPS * BANKS * buffers + 8 * (headDim + 4) * Float.BYTES;
   }
 
   /** Columns that a block of {@code prefill} takes. */

@@ -12,8 +12,8 @@ import org.sinkq.layout.CacheGeometry;
 final class CudaPages implements PageFormat {
   private static final int SIGN = 0x8000;
 
-  /** The second byte order of this engine. */
-  private static final String NAME = "cuda-2";
+  /** The third byte order of this engine. */
+  private static final String NAME = "cuda-3";
 
   private final CudaLayout[] layouts;
 

@@ -61,7 +61,7 @@ final class CraftedAdaptivePage extends CraftedPage {
         page.set(JAVA_BYTE, map.rowScaleOffset(row), scale(keyScale[d] * (1 << (2 * j))));
         for (int t = 0; t < layout.pageTokens; t++) {
           int digit = keyCodes[t][d] >> (2 * j) & 3;
-          put(page, map.digitOffset(t, row), digit << AdaptivePageLayout.digitShift(t));
+          put(page, map.digitOffset(t, row), digit << AdaptivePageLayout.digitShift(t, row));
         }
       }
     }

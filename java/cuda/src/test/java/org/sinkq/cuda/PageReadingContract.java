@@ -147,7 +147,9 @@ abstract class PageReadingContract {
     "128, INT2, 128, 4",
     "80, INT2, 32, 1",
     "64, INT4, 128, 4",
-    "64, INT2_ADAPTIVE, 128, 1"
+    "64, INT2_ADAPTIVE, 128, 1",
+    "128, INT2_ADAPTIVE, 128, 4",
+    "96, INT2_ADAPTIVE, 128, 1"
   })
   void queriesOfEverySize(int dim, KvCodec codec, int pageTokens, int rows) {
     long seed = 78;

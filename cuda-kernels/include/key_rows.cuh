@@ -1,0 +1,105 @@
+// Where the rows of a page's keys are, whose codes queries are multiplied with: here a channel each.
+//
+// A kind of page says so in a KeyRows of its own: how many tiles of 16 rows there are (KEY_TILES), how many pairs of them
+// share registers (PAIRS), where the codes of those left over are, and what a row's query and scale are.
+#pragma once
+#include "codes.cuh"
+#include "columns.cuh"
+
+namespace sinkq {
+
+constexpr uint32_t NO_SIGNS = 0x7FFF7FFF;
+
+// A lane's rows of a tile: 2t, 2t+1, 2t+8 and 2t+9, or two of them.
+template <int N>
+struct LaneRows {
+  float q[N];      // of column g (g / 2), in steps
+  float scale[N];  // none of them with a sign
+};
+
+template <int BITS, int D, int G, bool WIDE>
+struct KeyRows : Columns<BITS, D, G, WIDE> {
+  using Q = Columns<BITS, D, G, WIDE>;
+  using S = typename Q::S;
+  using Bytes = Codes<S::VALUE_BITS, WIDE>;
+  static constexpr int C = Q::C;
+  static constexpr int OWN = Q::OWN;
+  static constexpr int T = S::TOKEN_TILES;
+  static constexpr int KEY_TILES = C;
+  static constexpr int PAIRS = C / 2;
+  static constexpr int LANE_ROWS = 4;
+  static constexpr bool ANY_LEFT = C % 2 == 1;
+  // Whether token tiles that follow one another are at positions that do, wherever their codes are.
+  static constexpr bool IN_ORDER = T % Bytes::POSITIONS == 0 && !ANY_LEFT;
+
+  using Q::factor;
+  using Q::keys;
+  using Q::lane;
+  using Q::of;
+  using Q::q_high;
+  using Q::t;
+  using Q::Columns;
+
+  __device__ __forceinline__ LaneRows<4> rows_of(uint4 par, int c) const {
+    float4 q = this->own_steps()[c * 4];
+    float2 low = __half22float2(*reinterpret_cast<const __half2*>(&par.y));
+    float2 high = __half22float2(*reinterpret_cast<const __half2*>(&par.w));
+    return {{q.x, q.y, q.z, q.w}, {low.x, low.y, high.x, high.y}};
+  }
+
+  __device__ __forceinline__ const uint4* key_parameters() const {
+    return reinterpret_cast<const uint4*>(keys + S::KEY_CODES) + t;
+  }
+
+  // Calls each(tile, rows). What queries times minima add up to goes to `minima`, and times scales to `scales`, both as
+  // base-2 logits. Returns whether 16 bits do not do for all columns.
+  template <class Each>
+  __device__ __forceinline__ bool read_rows(float (&minima)[OWN], float (&scales)[OWN], const Each& each) const {
+    float sums[4] = {};
+    uint32_t most = 0;
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      uint4 par = key_parameters()[c * 4];
+      if (c == 0) par.y &= NO_SIGNS;
+      // Rows 0 to 7 are all minima, rows 8 to 15 all scales.
+      this->times_query(sums, par, c);
+      most = max_abs2(max_abs2(most, mul2(q_high[c][0], par.y)), mul2(q_high[c][1], par.w));
+      each(c, rows_of(par, c));
+    }
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      minima[w] = of(sums, w, 0) * factor[w];
+      scales[w] = of(sums, w, 1) * factor[w];
+    }
+    float2 both = __half22float2(*reinterpret_cast<const __half2*>(&most));
+    // Too small a product is 0, hence the last summand.
+    return __any_sync(~0u, fmaxf(both.x, both.y) + 0x1p-24f > this->most_product);
+  }
+
+  // The same rows, for another time.
+  __device__ __forceinline__ LaneRows<4> rows_again(int c) const {
+    uint4 par = read_again(key_parameters() + c * 4);
+    if (c == 0) par.y &= NO_SIGNS;
+    return rows_of(par, c);
+  }
+
+  // What the lanes that share a column's rows have found together.
+  template <class Join>
+  static __device__ __forceinline__ float of_all_rows(float x, const Join& join) {
+    return Q::of_four_lanes(x, join);
+  }
+
+  // What an odd last tile has of a token tile, two of which share registers.
+  __device__ __forceinline__ uint4 codes_left(int token_tile) const {
+    int j = PAIRS * T + token_tile / 2;
+    uint4 word = reinterpret_cast<const uint4*>(keys)[j / Bytes::POSITIONS * 32 + lane];
+    bool second = token_tile % 2;
+    return {Bytes::moved(second ? word.z : word.x, j, token_tile), Bytes::moved(second ? word.w : word.y, j, token_tile),
+            0, 0};
+  }
+
+  // What those are multiplied with.
+  static __device__ __forceinline__ uint2 rows_left(const uint32_t (&b)[KEY_TILES], int) { return {b[C - 1], 0}; }
+};
+
+}  // namespace sinkq
