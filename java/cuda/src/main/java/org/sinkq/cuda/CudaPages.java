@@ -12,8 +12,8 @@ import org.sinkq.layout.CacheGeometry;
 final class CudaPages implements PageFormat {
   private static final int SIGN = 0x8000;
 
-  /** The third byte order of this engine. */
-  private static final String NAME = "cuda-3";
+  /** The second byte order of this engine. */
+  private static final String NAME = "cuda-2";
 
   private final CudaLayout[] layouts;
 
@@ -46,7 +46,7 @@ final class CudaPages implements PageFormat {
         !layout.isAdaptive(),
         "codec of layer %d=INT2_ADAPTIVE in another engine's order, expected pages of engine %s",
         layer,
-        name());
+        CudaEngineProvider.NAME);
     to.asSlice(0, layout.pageBytes).fill((byte) 0);
     for (int t = 0; t < layout.pageTokens; t++) {
       if (layout.isQuantized()) {

@@ -22,7 +22,7 @@ final class WarpCases {
     movmatrix();
     ldmatrix("");
     ldmatrix(".trans");
-    mma("codes, exact", true);
+    mma("subnormals, exact", true);
     mma("normal numbers", false);
     mmaOfBytes("u8");
     mmaOfBytes("s8");
@@ -157,10 +157,9 @@ final class WarpCases {
   }
 
   /**
-   * The matrix instruction of fp16 rows, and of adaptive keys. PTX leaves the order and the
-   * precision of its sums open. With codes, subnormals as the kernels take them out of a word,
-   * times small whole numbers every order is exact; with normal numbers each sum may lose a little
-   * of its largest term.
+   * The matrix instruction of fp16 rows. PTX leaves the order and the precision of its sums open.
+   * With subnormals times small whole numbers every order is exact; with normal numbers each sum
+   * may lose a little of its largest term.
    */
   private void mma(String name, boolean exact) {
     int k = 16;
