@@ -62,8 +62,29 @@ class StepPredictorTest {
     "16, 3, 130880, 23.22"
   })
   void stepsTakeWhatTheyTookOnAnH100(int bits, int sequences, int tokens, double milliseconds) {
+    assertStep(Gpu.H100_80, bits, sequences, tokens, milliseconds);
+  }
+
+  /** The same on an H200, docs/results/h200-2026-11-28-bytes-throughput.md. */
+  @ParameterizedTest
+  @CsvSource({
+    "16, 105, 8000, 32.10",
+    "4, 369, 8000, 36.77",
+    "2, 645, 8000, 47.51",
+    "16, 26, 32576, 31.07",
+    "4, 97, 32576, 31.11",
+    "2, 180, 32576, 36.01",
+    "2, 105, 8000, 10.61",
+    "2, 26, 32576, 9.27"
+  })
+  void stepsTakeWhatTheyTookOnAnH200(int bits, int sequences, int tokens, double milliseconds) {
+    assertStep(Gpu.H200, bits, sequences, tokens, milliseconds);
+  }
+
+  private static void assertStep(
+      Gpu gpu, int bits, int sequences, int tokens, double milliseconds) {
     DecoderShape llama = DecoderShape.find("llama-3-8b").orElseThrow();
-    StepPredictor predictor = new StepPredictor(llama, Gpu.H100_80, ENGINE);
+    StepPredictor predictor = new StepPredictor(llama, gpu, ENGINE);
     KvCodec codec = bits == 2 ? KvCodec.INT2 : bits == 4 ? KvCodec.INT4 : KvCodec.FP16;
     double predicted = 1e3 * predictor.stepTime(format(codec), sequences, tokens).total();
     assertEquals(milliseconds, predicted, 0.15 * milliseconds);
