@@ -77,6 +77,7 @@ public final class PtxCases {
     ints("mul.lo.s32", 2, r -> r[0] * r[1]);
     ints("mul.hi.s32", 2, r -> ((long) (int) r[0] * (int) r[1]) >> 32);
     ints("mad.lo.s32", 3, r -> r[0] * r[1] + r[2]);
+    ints("dp4a.u32.u32", 3, PtxCases::bytesTimesBytes);
     ints("min.s32", 2, r -> Math.min((int) r[0], (int) r[1]));
     ints("max.s32", 2, r -> Math.max((int) r[0], (int) r[1]));
     ints("min.u32", 2, r -> Math.min(r[0], r[1]));
@@ -135,6 +136,14 @@ public final class PtxCases {
     long mask = position > 31 ? 0 : ((1L << Math.min(length, 32)) - 1) << position & 0xffffffffL;
     long bits = position > 31 ? 0 : r[0] << position;
     return (r[1] & ~mask) | (bits & mask);
+  }
+
+  private static long bytesTimesBytes(long[] r) {
+    long sum = r[2];
+    for (int shift = 0; shift < 32; shift += 8) {
+      sum += (r[0] >> shift & 0xff) * (r[1] >> shift & 0xff);
+    }
+    return sum;
   }
 
   private void comparisons() {
