@@ -25,26 +25,25 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
 
   using Base::column_position;
   using Base::g;
-  using Base::item;
   using Base::keys;
   using Base::minimum_sum;
   using Base::out;
-  using Base::p;
-  using Base::seq;
   using Base::sum;
   using Base::values;
-  using Base::warp;
   using Base::Attention;
 
   // Hides masked tokens and those before the sliding window.
-  __device__ __forceinline__ void hide_in_page(int first, float (&x)[OWN][2 * T], uint4 mask) const {
+  __device__ __forceinline__ void hide(int unit, int whole, float (&x)[OWN][2 * T]) const {
+    uint4 mask = *reinterpret_cast<const uint4*>(keys + A::MASK_AT);
+    bool any = (mask.x | mask.y | mask.z | mask.w) != 0;
+    if (!any && unit * A::TOKENS >= whole) return;
     const uint32_t words[4] = {mask.x, mask.y, mask.z, mask.w};
 #pragma unroll
     for (int i = 0; i < T; i++) {
 #pragma unroll
       for (int h = 0; h < 2; h++) {
         bool masked = words[i / 2] >> (16 * (i % 2) + 8 * h + g) & 1;
-        int position = first + i * TILE + g + 8 * h;
+        int position = unit * A::TOKENS + i * TILE + g + 8 * h;
 #pragma unroll
         for (int w = 0; w < OWN; w++) {
           if (masked || position < this->lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
@@ -58,13 +57,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     const __half2* means = reinterpret_cast<const __half2*>(values + A::VALUE_MEANS_AT);
     float totals[OWN];
 #pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      float total[2] = {};
-#pragma unroll
-      for (int i = 0; i < 2 * T; i++) total[i % 2] += x[w][i];
-      sum[w] += total[0] + total[1];
-      totals[w] = this->of_all_lanes(total[0] + total[1]);
-    }
+    for (int w = 0; w < OWN; w++) totals[w] = this->of_all_lanes(this->take_weights(w, x[w]));
 #pragma unroll
     for (int group = 0; group < A::GROUPS; group++) {
       uint4 all = scales[group * 8];
@@ -96,8 +89,8 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     }
   }
 
-  // Turns what pages have added back: channel 16 c + 8 h + g.
-  __device__ __forceinline__ void turn() {
+  // Turns what they have added back: channel 16 c + 8 h + g.
+  __device__ __forceinline__ void end_pages() {
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       float minima[A::GROUPS];
@@ -136,54 +129,6 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
       for (int i = 0; i < A::GROUPS; i++) minimum_sum[w][i] = 0;
     }
   }
-
-  __device__ void run() {
-    int unit = this->next(item.first_unit + warp);
-    int page = this->page_of(unit);
-    uint32_t q[C][4] = {};
-    this->load_queries(q);
-    this->append_own_row();
-    const uint8_t* at = this->fetch_keys(unit, page);
-    this->fetch_values(unit, at);
-    this->begin(q);
-    __syncthreads();
-    int whole = this->lowest(seq.length + row_of(p, item.first_column + item.columns - 1));
-    while (unit < this->page_end) unit = page_unit(unit, whole);
-    turn();
-    while (unit < item.end_unit) unit = this->dense_unit(unit);
-  }
-
-  __device__ __forceinline__ int page_unit(int unit, int whole) {
-    int following = this->next(unit + WARPS);
-    int page = this->page_of(following);
-    this->template wait<1>();
-    float x[OWN][2 * T];
-    this->page_logits(x);
-    this->cap_all(x);
-    uint4 mask = *reinterpret_cast<const uint4*>(keys + A::MASK_AT);
-    bool any = (mask.x | mask.y | mask.z | mask.w) != 0;
-    if (any || unit * A::TOKENS < whole) hide_in_page(unit * A::TOKENS, x, mask);
-    __syncwarp();
-    const uint8_t* at = this->fetch_keys(following, page);
-    this->weigh(x);
-    this->template wait<1>();
-    page_values(x);
-    __syncwarp();
-    this->fetch_values(following, at);
-    return following;
-  }
 };
-
-template <int D, bool WIDE>
-__device__ void attend_adaptive(const Params& p) {
-  extern __shared__ __align__(128) uint8_t shared[];
-  const Item item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
-  using A = AdaptiveAttention<D, WIDE>;
-  static_assert(A::InBlock::STATE * 4 <= A::S::WARP_BUFFER, "");
-  A a(p, item.of, item, shared);
-  a.run();
-  if (item.columns == 0) return;
-  a.finish(reinterpret_cast<float*>(shared));
-}
 
 }  // namespace sinkq

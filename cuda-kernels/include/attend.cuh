@@ -49,7 +49,9 @@ struct Attention : Products<BITS, D, G, WIDE> {
     }
   }
 
-  __device__ void run() {
+  // `self` is this object, whose type knows what pages of its kind hide, what their values are, and how they end.
+  template <class Self>
+  __device__ void run(Self& self) {
     int unit = this->next(item.first_unit + warp);
     int page = this->page_of(unit);
     // The queries are asked for first, and looked at when the copies are under way.
@@ -63,33 +65,41 @@ struct Attention : Products<BITS, D, G, WIDE> {
       __syncthreads();
       int last = item.first_column + item.columns - 1;
       int whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
-      while (unit < this->page_end) unit = page_unit(unit, whole);
+      while (unit < this->page_end) unit = page_unit(self, unit, whole);
+      self.end_pages();
     }
     while (unit < item.end_unit) unit = dense_unit(unit);
   }
 
   // Takes in a page, and asks for the following unit as soon as there is room; returns that.
-  __device__ __forceinline__ int page_unit(int unit, int whole) {
+  template <class Self>
+  __device__ __forceinline__ int page_unit(Self& self, int unit, int whole) {
     int following = this->next(unit + WARPS);
     int page = this->page_of(following);
     this->template wait<1>();
     float x[OWN][2 * S::TOKEN_TILES];
     this->page_logits(x);
     this->cap_all(x);
+    self.hide(unit, whole, x);
+    __syncwarp();
+    const uint8_t* at = this->fetch_keys(following, page);
+    this->weigh(x);
+    this->template wait<1>();
+    self.page_values(x);
+    __syncwarp();
+    this->fetch_values(following, at);
+    return following;
+  }
+
+  __device__ __forceinline__ void hide(int unit, int whole, float (&x)[OWN][2 * S::TOKEN_TILES]) const {
     bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
     if (flagged || unit * G < whole) {
       this->template wait<0>();
       this->hide_in_page(unit * G, x, flagged);
     }
-    __syncwarp();
-    const uint8_t* at = this->fetch_keys(following, page);
-    this->weigh(x);
-    this->template wait<1>();
-    this->page_values(x);
-    __syncwarp();
-    this->fetch_values(following, at);
-    return following;
   }
+
+  __device__ __forceinline__ void end_pages() const {}
 
   // The same for a dense unit.
   __device__ __forceinline__ int dense_unit(int unit) {
@@ -248,15 +258,15 @@ __host__ __device__ constexpr int attend_shared() {
   return WARPS * S::WARP_BUFFER + (S::QUANTIZED ? 8 * S::step_pitch(true) * 4 : 0);
 }
 
-template <int BITS, int D, int G, bool WIDE>
+// A: the attention of a block, over pages of one kind.
+template <class A>
 __device__ void attend(const Params& p) {
   // A copy of 128 bytes is faster where they are one row of the banks (10 % of the whole, measured).
   extern __shared__ __align__(128) uint8_t shared[];
   const Item item = reinterpret_cast<const Item*>(p.plan + p.item_table)[blockIdx.x];
-  using A = Attention<BITS, D, G, WIDE>;
   static_assert(A::InBlock::STATE * 4 <= A::S::WARP_BUFFER, "");
   A a(p, item.of, item, shared);
-  a.run();
+  a.run(a);
   // An unused item. To ask earlier is to wait for a part of the item before the rest is asked for.
   if (item.columns == 0) return;
   a.finish(reinterpret_cast<float*>(shared));

@@ -11,12 +11,11 @@
 
 namespace sinkq {
 
-constexpr uint32_t ONES = 0x3C003C00;  // fp16 1, 1
-
 // Standard deviation that a logit may have from rounding: a weight is off by this part of itself, and so is
 // what they sum up to at worst.
 constexpr double LOGIT_ERROR = 3e-4;
-// Queries times scales as integers: what 16 bits hold if their upper bytes are rounded, and a product of fp16 is compared.
+// Most steps that a query times a scale may have: 16 bits hold 32,639 if upper bytes are rounded, and what is
+// compared may be a product rounded to fp16.
 constexpr float MOST_STEPS = 32500;
 
 // How far a base-2 logit may exceed the maximum that weights are relative to.
@@ -282,6 +281,16 @@ struct Columns : Units<BITS, D, G> {
         out[w][c][1] *= alpha;
       }
     }
+  }
+
+  // Adds a page's weights to the sum of a column; returns what this lane has of them.
+  template <int TOKENS>
+  __device__ __forceinline__ float take_weights(int w, const float (&x)[TOKENS]) {
+    float total[2] = {};
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++) total[i % 2] += x[i];
+    sum[w] += total[0] + total[1];
+    return total[0] + total[1];
   }
 
   // Weights of the tokens of 16 as an operand: its lower and upper eight.

@@ -140,12 +140,7 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
   __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * S::TOKEN_TILES]) {
     constexpr int GROUP_TILES = C / S::GROUPS;
 #pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      float total[2] = {};
-#pragma unroll
-      for (int i = 0; i < 2 * S::TOKEN_TILES; i++) total[i % 2] += x[w][i];
-      sum[w] += total[0] + total[1];
-    }
+    for (int w = 0; w < OWN; w++) this->take_weights(w, x[w]);
 #pragma unroll
     for (int group = 0; group < S::GROUPS; group++) {
       float scaled[OWN][2 * S::TOKEN_TILES];

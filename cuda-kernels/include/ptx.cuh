@@ -17,12 +17,6 @@ __device__ __forceinline__ uint32_t mul2(uint32_t a, uint32_t b) {
   return d;
 }
 
-__device__ __forceinline__ uint32_t fma2(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t d;
-  asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
-  return d;
-}
-
 // The larger absolute values.
 __device__ __forceinline__ uint32_t max_abs2(uint32_t a, uint32_t b) {
   uint32_t d;

@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(32) NAME(reopen_q2a_d, HEAD_DIM)(co
 #define ATTEND(bits, name, page_tokens, wide)                                           \
   extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
       NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<bits, HEAD_DIM, page_tokens, wide>(p);                                \
+    sinkq::attend<sinkq::Attention<bits, HEAD_DIM, page_tokens, wide>>(p);              \
   }
 
 ATTEND(2, q2_g32_c4, 32, false)
@@ -78,7 +78,7 @@ ATTEND(16, f16_c8, 16, true)
 #define ATTEND_ADAPTIVE(name, wide)                                                     \
   extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
       NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend_adaptive<HEAD_DIM, wide>(p);                                          \
+    sinkq::attend<sinkq::AdaptiveAttention<HEAD_DIM, wide>>(p);                         \
   }
 
 ATTEND_ADAPTIVE(q2a_g128_c4, false)
