@@ -32,8 +32,9 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
   using Base::values;
   using Base::Attention;
 
-  // Hides masked tokens and those before the sliding window.
+  // Caps logits, hides masked tokens and those before the sliding window.
   __device__ __forceinline__ void hide(int unit, int whole, float (&x)[OWN][2 * T]) const {
+    this->cap_all(x);
     uint4 mask = *reinterpret_cast<const uint4*>(keys + A::MASK_AT);
     bool any = (mask.x | mask.y | mask.z | mask.w) != 0;
     if (!any && unit * A::TOKENS >= whole) return;
@@ -79,7 +80,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
       for (int w = 0; w < OWN; w++) {
         minimum_sum[w][group] = fmaf(-1.5f * b.unit[w], b.of_lane[w], minimum_sum[w][group]);
       }
-      this->template multiply_values<A::GROUP_TILES, A::GROUP_TILES % Base::Bytes::POSITIONS == 0>(
+      this->template multiply_values<A::GROUP_TILES, A::GROUP_TILES % Base::Bytes::POSITIONS == 0, false>(
           b, [&](int m, int k) { return (group * (T / 2) + m) * A::GROUP_TILES + k; },
           [&](int k, int w, int h, float sum, float unit) {
             int c = group * A::GROUP_TILES + k;

@@ -28,10 +28,12 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
   using Q::factor;
   using Q::keys;
   using Q::lane;
-  using Q::of;
   using Q::odd;
   using Q::t;
   using Q::Columns;
+
+  // Rows are looked at one by one.
+  __device__ __forceinline__ void find_largest_steps() {}
 
   __device__ __forceinline__ const uint2* row_table() const {
     return reinterpret_cast<const uint2*>(keys + A::KEY_ROWS_AT) + t;
@@ -60,7 +62,7 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
   template <class Each>
   __device__ __forceinline__ bool read_rows(float (&minima)[OWN], float (&scales)[OWN], const Each& each) const {
     const uint2* table = reinterpret_cast<const uint2*>(keys + A::KEY_MINIMA_AT) + t;
-    float sums[4] = {};
+    typename Q::QuerySums sums;
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint2 z = table[c * 4];
@@ -81,7 +83,7 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
     total = of_all_rows(total, [](float x, float y) { return x + y; });
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      minima[w] = of(sums, w, 0) * factor[w];
+      minima[w] = sums.of(w, 0) * factor[w];
       scales[w] = this->from_column(total, w) * Q::STEP;
     }
     return __any_sync(~0u, most > MOST_STEPS);

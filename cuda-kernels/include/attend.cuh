@@ -63,6 +63,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
     this->begin(q);
     if constexpr (S::QUANTIZED) {
       __syncthreads();
+      this->find_largest_steps();
       int last = item.first_column + item.columns - 1;
       int whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
       while (unit < this->page_end) unit = page_unit(self, unit, whole);
@@ -74,12 +75,11 @@ struct Attention : Products<BITS, D, G, WIDE> {
   // Takes in a page, and asks for the following unit as soon as there is room; returns that.
   template <class Self>
   __device__ __forceinline__ int page_unit(Self& self, int unit, int whole) {
-    int following = this->next(unit + WARPS);
+    int following = this->next_after_page(unit);
     int page = this->page_of(following);
     this->template wait<1>();
     float x[OWN][2 * S::TOKEN_TILES];
     this->page_logits(x);
-    this->cap_all(x);
     self.hide(unit, whole, x);
     __syncwarp();
     const uint8_t* at = this->fetch_keys(following, page);
@@ -91,15 +91,19 @@ struct Attention : Products<BITS, D, G, WIDE> {
     return following;
   }
 
+  // Caps a page's logits, and hides the tokens that columns do not see.
   __device__ __forceinline__ void hide(int unit, int whole, float (&x)[OWN][2 * S::TOKEN_TILES]) const {
     bool flagged = *reinterpret_cast<const uint32_t*>(keys + S::KEY_CODES + SCALE_OFFSET) & 0x8000;
-    if (flagged || unit * G < whole) {
+    // One branch for what few models have.
+    if (__builtin_expect(p.soft_cap_log2 != 0 || unit * G < whole, false)) {
+      this->cap_all(x);
+      this->hide_before_window(unit * G, x);
+    }
+    if (flagged) {
       this->template wait<0>();
-      this->hide_in_page(unit * G, x, flagged);
+      this->hide_masked(x);
     }
   }
-
-  __device__ __forceinline__ void end_pages() const {}
 
   // The same for a dense unit.
   __device__ __forceinline__ int dense_unit(int unit) {

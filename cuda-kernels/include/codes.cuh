@@ -48,14 +48,18 @@ struct Codes {
     for (int w = 0; w < OWN; w++) before[w][0] = before[w][1] = 0;
   }
 
-  // What two accumulators of bytes have for a thread's column in their upper (h = 0) or lower eight rows, less what those
-  // of the tile before had.
+  // What two accumulators of bytes have for a thread's column in their upper (h = 0) or lower eight rows.
+  static __device__ __forceinline__ int sum(const int (&high)[4], const int (&low)[4], int w, int h) {
+    uint32_t upper = WIDE ? high[2 * h + w] : high[2 * h];
+    uint32_t lower = WIDE ? low[2 * h + w] : high[2 * h + 1];
+    return static_cast<int>(upper * 256 + lower);
+  }
+
+  // The same, less what those of the tile before had.
   static __device__ __forceinline__ float own_sum(const int (&high)[4], const int (&low)[4], int w, int h,
                                                 int (&before)[OWN][2]) {
     // Those of several tiles may be too much for 31 bits, which the difference is not.
-    uint32_t upper = WIDE ? high[2 * h + w] : high[2 * h];
-    uint32_t lower = WIDE ? low[2 * h + w] : high[2 * h + 1];
-    int all = static_cast<int>(upper * 256 + lower);
+    int all = sum(high, low, w, h);
     int own = static_cast<int>(static_cast<uint32_t>(all) - static_cast<uint32_t>(before[w][h]));
     before[w][h] = all;
     return own;

@@ -14,8 +14,7 @@ namespace sinkq {
 // Standard deviation that a logit may have from rounding: a weight is off by this part of itself, and so is
 // what they sum up to at worst.
 constexpr double LOGIT_ERROR = 3e-4;
-// Most steps that a query times a scale may have: 16 bits hold 32,639 if upper bytes are rounded, and what is
-// compared may be a product rounded to fp16.
+// Most steps that a query times a scale may have: 16 bits hold 32,639 if upper bytes are rounded.
 constexpr float MOST_STEPS = 32500;
 
 // How far a base-2 logit may exceed the maximum that weights are relative to.
@@ -46,7 +45,7 @@ struct Columns : Units<BITS, D, G> {
   uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
   uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
   float factor[OWN];      // from q K^T to base-2 logits
-  float most_product;     // of column g's query (g / 2), normalized, and a scale, for MOST_STEPS
+  float inverse_steps;    // what a step is of column g's query (g / 2), normalized
   int column_position[OWN];
   float max_[OWN];
   float sum[OWN];      // of the weights of this lane's tokens
@@ -162,7 +161,7 @@ struct Columns : Units<BITS, D, G> {
     }
     if constexpr (S::QUANTIZED) {
       float steps = fminf(restore * p.scale_log2 * (1 / STEP), 0x1p100f);
-      most_product = MOST_STEPS / steps;
+      inverse_steps = 1 / steps;
 #pragma unroll
       for (int c = 0; c < C; c++) {
         if (c % WARPS != this->warp || !(WIDE || odd)) continue;
@@ -185,10 +184,12 @@ struct Columns : Units<BITS, D, G> {
 
   // The query of column g (g / 2) in steps, shared by the warps, so that they have to meet between `begin` and the first
   // page. By channel, if lanes look for any; or else in the order of `own_steps`.
-  __device__ __forceinline__ float* column_steps() const {
+  __device__ __forceinline__ float* column_steps(int column) const {
     float* all = reinterpret_cast<float*>(this->keys + (WARPS - this->warp) * S::WARP_BUFFER);
-    return all + (WIDE ? g : g / 2) * S::step_pitch(WIDE);
+    return all + column * S::step_pitch(WIDE);
   }
+
+  __device__ __forceinline__ float* column_steps() const { return column_steps(WIDE ? g : g / 2); }
 
   // By channel tile: this lane's channels 2t, 2t+1, 2t+8 and 2t+9 of every fourth four.
   __device__ __forceinline__ float4* own_steps() const { return reinterpret_cast<float4*>(column_steps()) + t; }
@@ -208,10 +209,24 @@ struct Columns : Units<BITS, D, G> {
     return WIDE ? d[2 * h + w] : d[2 * h] + d[2 * h + 1];
   }
 
-  // Adds A times the queries.
-  __device__ __forceinline__ void times_query(float (&d)[4], uint4 a, int c) const {
-    mma(d, a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
-    if (WIDE) mma(d, a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
+  // Sums of products with the queries, in chains, since each product waits for the one before.
+  struct QuerySums {
+    static constexpr int CHAINS = WIDE ? 4 : 2;
+    float d[CHAINS][4] = {};
+
+    // What they have for a thread's column in its upper (h = 0) or lower eight rows.
+    __device__ __forceinline__ float of(int w, int h) const {
+      float sum = Columns::of(d[0], w, h);
+#pragma unroll
+      for (int i = 1; i < CHAINS; i++) sum += Columns::of(d[i], w, h);
+      return sum;
+    }
+  };
+
+  // Adds A times the queries of a channel tile.
+  __device__ __forceinline__ void times_query(QuerySums& sums, uint4 a, int c) const {
+    mma(sums.d[c % 2], a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
+    if (WIDE) mma(sums.d[QuerySums::CHAINS - 1 - c % 2], a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
   }
 
   __device__ __forceinline__ float cap(float logit) const {
@@ -227,15 +242,17 @@ struct Columns : Units<BITS, D, G> {
     return x + __shfl_xor_sync(~0u, x, 16);
   }
 
-  // The largest of a column's tokens. In four chains, since each step waits for the one before.
+  // The largest of a lane's, as bits; some negative ones if all are negative. Hopper takes the largest of three at once.
   template <int TOKENS>
-  static __device__ __forceinline__ float largest_of_all_lanes(const float (&x)[TOKENS]) {
-    constexpr int CHAINS = TOKENS < 4 ? TOKENS : 4;
-    float chain[CHAINS];
+  static __device__ __forceinline__ int largest_bits(const float (&x)[TOKENS]) {
+    int top = max(__float_as_int(x[0]), __float_as_int(x[1]));
 #pragma unroll
-    for (int i = 0; i < TOKENS; i++) chain[i % CHAINS] = i < CHAINS ? x[i] : fmaxf(chain[i % CHAINS], x[i]);
-    float top = fmaxf(chain[0], chain[1]);
-    if (CHAINS == 4) top = fmaxf(top, fmaxf(chain[2], chain[3]));
+    for (int i = 2; i < TOKENS; i += 2) top = max(max(top, __float_as_int(x[i])), __float_as_int(x[i + 1]));
+    return top;
+  }
+
+  // What the lanes of a column have found together.
+  static __device__ __forceinline__ float largest(float top) {
     top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
     top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
     return fmaxf(top, __shfl_xor_sync(~0u, top, 16));
@@ -245,14 +262,12 @@ struct Columns : Units<BITS, D, G> {
   // one only when it is left behind by more than SLACK: rarely, so that what has been summed rarely has to be scaled.
   template <int TOKENS>
   __device__ __forceinline__ void weigh(float (&x)[OWN][TOKENS]) {
-    float top[OWN];
     bool far = false;
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      top[w] = largest_of_all_lanes(x[w]);
-      far |= top[w] > (max_[w] == -INFINITY ? max_[w] : SLACK);
+      far |= largest_bits(x[w]) > __float_as_int(SLACK) || max_[w] == -INFINITY;
     }
-    if (__any_sync(~0u, far)) raise(x, top);
+    if (__any_sync(~0u, far)) raise(x);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
 #pragma unroll
@@ -262,11 +277,15 @@ struct Columns : Units<BITS, D, G> {
 
   // Raises the maxima, and scales everything that has been summed relative to them.
   template <int TOKENS>
-  __device__ __forceinline__ void raise(float (&x)[OWN][TOKENS], const float (&top)[OWN]) {
+  __device__ __forceinline__ void raise(float (&x)[OWN][TOKENS]) {
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
+      float tops[2] = {x[w][0], x[w][1]};
+#pragma unroll
+      for (int i = 2; i < TOKENS; i++) tops[i % 2] = fmaxf(tops[i % 2], x[w][i]);
+      float top = largest(fmaxf(tops[0], tops[1]));
       float safe = max_[w] == -INFINITY ? 0 : max_[w];
-      float higher = fmaxf(max_[w], safe + top[w]);
+      float higher = fmaxf(max_[w], safe + top);
       float by = (higher == -INFINITY ? 0 : higher) - safe;
       float alpha = max_[w] == -INFINITY ? 0 : exp2_fast(-by);
       max_[w] = higher;

@@ -190,7 +190,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
     float unit[OWN];
 #pragma unroll
     for (int w = 0; w < OWN; w++) bias[w] -= this->origin(w);
-    if (!large) {
+    if (__builtin_expect(!large, true)) {
       float steps[OWN];
       add_up(b, steps);
 #pragma unroll
@@ -207,7 +207,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
     for (int w = 0; w < OWN; w++) set(x[w], bias[w]);
     // In units of which the largest product has MOST_STEPS, and what that loses in a second pass.
     float part = MOST_STEPS / fmaxf(most_steps(), 1e-30f);
-    float inverse = this->most_product / (MOST_STEPS * part);
+    float inverse = this->inverse_steps / part;
 #pragma unroll
     for (int w = 0; w < OWN; w++) unit[w] = factor[w] * this->from_column(inverse, w);
 #pragma unroll 1

@@ -29,16 +29,53 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
   static constexpr int PAIRS = C / 2;
   static constexpr int LANE_ROWS = 4;
   static constexpr bool ANY_LEFT = C % 2 == 1;
+  static constexpr int OWN_FOURS = ceil_div(C * 4, 32);  // four channels each, that a lane looks after
   // Whether token tiles that follow one another are at positions that do, wherever their codes are.
   static constexpr bool IN_ORDER = T % Bytes::POSITIONS == 0 && !ANY_LEFT;
 
   using Q::factor;
   using Q::keys;
   using Q::lane;
-  using Q::of;
-  using Q::q_high;
   using Q::t;
   using Q::Columns;
+
+  // The largest query that any column has, in steps, in four channels: 2t, 2t+1, 2t+8 and 2t+9 of tile lane / 4 (and
+  // of the eighth tile after it).
+  float4 largest_steps[OWN_FOURS];
+
+  static __device__ __forceinline__ float4 largest_of(float4 x, float4 y) {
+    return {fmaxf(x.x, fabsf(y.x)), fmaxf(x.y, fabsf(y.y)), fmaxf(x.z, fabsf(y.z)), fmaxf(x.w, fabsf(y.w))};
+  }
+
+  // Number of this lane's i-th four channels; the last ones once more where there are no others.
+  __device__ __forceinline__ int own_four(int i) const { return min(32 * i + lane, C * 4 - 1); }
+
+  // Finds them in what the warps have left.
+  __device__ __forceinline__ void find_largest_steps() {
+#pragma unroll
+    for (int i = 0; i < OWN_FOURS; i++) {
+      float4 largest = {0, 0, 0, 0};
+#pragma unroll
+      for (int column = 0; column < Q::COLUMNS; column++) {
+        largest = largest_of(largest, reinterpret_cast<const float4*>(this->column_steps(column))[own_four(i)]);
+      }
+      largest_steps[i] = largest;
+    }
+  }
+
+  // Whether a query times a scale has more steps than 16 bits hold, in any column.
+  __device__ __forceinline__ bool any_too_large() const {
+    float4 most = {0, 0, 0, 0};
+#pragma unroll
+    for (int i = 0; i < OWN_FOURS; i++) {
+      uint4 par = reinterpret_cast<const uint4*>(keys + S::KEY_CODES)[own_four(i)];
+      float2 low = __half22float2(*reinterpret_cast<const __half2*>(&par.y));
+      float2 high = __half22float2(*reinterpret_cast<const __half2*>(&par.w));
+      float4 q = largest_steps[i];
+      most = largest_of(most, {q.x * low.x, q.y * low.y, q.z * high.x, q.w * high.y});
+    }
+    return __any_sync(~0u, fmaxf(fmaxf(most.x, most.y), fmaxf(most.z, most.w)) > MOST_STEPS);
+  }
 
   __device__ __forceinline__ LaneRows<4> rows_of(uint4 par, int c) const {
     float4 q = this->own_steps()[c * 4];
@@ -55,25 +92,21 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
   // base-2 logits. Returns whether 16 bits do not do for all columns.
   template <class Each>
   __device__ __forceinline__ bool read_rows(float (&minima)[OWN], float (&scales)[OWN], const Each& each) const {
-    float sums[4] = {};
-    uint32_t most = 0;
+    typename Q::QuerySums sums;
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint4 par = key_parameters()[c * 4];
       if (c == 0) par.y &= NO_SIGNS;
       // Rows 0 to 7 are all minima, rows 8 to 15 all scales.
       this->times_query(sums, par, c);
-      most = max_abs2(max_abs2(most, mul2(q_high[c][0], par.y)), mul2(q_high[c][1], par.w));
       each(c, rows_of(par, c));
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      minima[w] = of(sums, w, 0) * factor[w];
-      scales[w] = of(sums, w, 1) * factor[w];
+      minima[w] = sums.of(w, 0) * factor[w];
+      scales[w] = sums.of(w, 1) * factor[w];
     }
-    float2 both = __half22float2(*reinterpret_cast<const __half2*>(&most));
-    // Too small a product is 0, hence the last summand.
-    return __any_sync(~0u, fmaxf(both.x, both.y) + 0x1p-24f > this->most_product);
+    return any_too_large();
   }
 
   // The same rows, for another time.

@@ -16,6 +16,10 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
   using Bytes = typename Q::Bytes;
   static constexpr int C = Q::C;
   static constexpr int OWN = Q::OWN;
+  static constexpr int GROUP_TILES = C / S::GROUPS;
+  // Whether the sums of a channel tile have those of the tile before in them until the end of the pages.
+  static constexpr bool TILES_LEFT_IN = C % Bytes::POSITIONS == 0;
+  static_assert(int64_t{255} * 65535 * G < int64_t{1} << 31, "sums of four codes in a byte fit");
 
   using Q::column_position;
   using Q::factor;
@@ -31,18 +35,29 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
   using Q::values;
   using Q::KeyProducts;
 
-  // Hides masked tokens and those before the sliding window; the values' parameters have arrived.
-  __device__ __forceinline__ void hide_in_page(int first, float (&x)[OWN][2 * S::TOKEN_TILES], bool flagged) const {
+  // Hides masked tokens; the values' parameters have arrived.
+  __device__ __forceinline__ void hide_masked(float (&x)[OWN][2 * S::TOKEN_TILES]) const {
 #pragma unroll
     for (int i = 0; i < S::TOKEN_TILES; i++) {
       uint2 par = value_parameters(0, i);
 #pragma unroll
+      for (int w = 0; w < OWN; w++) {
+        if (par.x >> 31) x[w][2 * i] = -INFINITY;
+        if (par.y >> 31) x[w][2 * i + 1] = -INFINITY;
+      }
+    }
+  }
+
+  // Hides tokens before the sliding window.
+  __device__ __forceinline__ void hide_before_window(int first, float (&x)[OWN][2 * S::TOKEN_TILES]) const {
+#pragma unroll
+    for (int i = 0; i < S::TOKEN_TILES; i++) {
+#pragma unroll
       for (int h = 0; h < 2; h++) {
-        bool masked = flagged && (h == 0 ? par.x : par.y) >> 31;
         int position = first + i * TILE + g + 8 * h;
 #pragma unroll
         for (int w = 0; w < OWN; w++) {
-          if (masked || position < this->lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
+          if (position < this->lowest(column_position[w])) x[w][2 * i + h] = -INFINITY;
         }
       }
     }
@@ -61,7 +76,7 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
       float factor[OWN];
 #pragma unroll
       for (int w = 0; w < OWN; w++) {
-        float most = fmaxf(Q::largest_of_all_lanes(x[w]), 1e-30f);
+        float most = fmaxf(Q::largest(__int_as_float(Q::largest_bits(x[w]))), 1e-30f);
         factor[w] = __fdividef(65535, most);
         unit[w] = most * (1 / 65535.f);
         of_lane[w] = 0;
@@ -87,12 +102,16 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
     }
   };
 
+  // Channel tiles of a group whose sums are in registers at a time.
+  template <int TILES>
+  static constexpr int VALUE_PASS = TILES < (WIDE ? 4 : 8) ? TILES : WIDE ? 4 : 8;
+
   // Multiplies the codes of a group's channel tiles: `place` says which pair of the codes has tokens 32 m and following
-  // and the k-th channel tile, `fold` takes the sum of channel g (h = 0) or g + 8 of that one for a column, and its unit.
-  template <int TILES, bool IN_ORDER, class Place, class Fold>
+  // and the k-th channel tile, `fold` takes the sum of channel g (h = 0) or g + 8 of that one for a column, and its unit;
+  // with LEFT_IN, that of the tile before is in it.
+  template <int TILES, bool IN_ORDER, bool LEFT_IN, class Place, class Fold>
   __device__ __forceinline__ void multiply_values(const ByteWeights& b, const Place& place, const Fold& fold) const {
-    constexpr int MOST = WIDE ? 4 : 8;  // channel tiles whose sums are in registers at a time
-    constexpr int PASS = TILES < MOST ? TILES : MOST;
+    constexpr int PASS = VALUE_PASS<TILES>;
     const uint4* words = reinterpret_cast<const uint4*>(values) + lane;
 #pragma unroll
     for (int first = 0; first < TILES; first += PASS) {
@@ -125,7 +144,9 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
         for (int w = 0; w < OWN; w++) {
 #pragma unroll
           for (int h = 0; h < 2; h++) {
-            fold(first + i, w, h, Bytes::own_sum(high[i], low[i], w, h, before), b.unit[w] * Bytes::unit_of(position));
+            float sum = LEFT_IN ? static_cast<float>(Bytes::sum(high[i], low[i], w, h))
+                                : Bytes::own_sum(high[i], low[i], w, h, before);
+            fold(first + i, w, h, sum, b.unit[w] * Bytes::unit_of(position));
           }
         }
       }
@@ -138,7 +159,6 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
   }
 
   __device__ __forceinline__ void page_values(const float (&x)[OWN][2 * S::TOKEN_TILES]) {
-    constexpr int GROUP_TILES = C / S::GROUPS;
 #pragma unroll
     for (int w = 0; w < OWN; w++) this->take_weights(w, x[w]);
 #pragma unroll
@@ -163,7 +183,7 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
         minimum_sum[w][group] += minima[w][0] + minima[w][1];
       }
       ByteWeights b(scaled);
-      multiply_values<GROUP_TILES, C % Bytes::POSITIONS == 0>(
+      multiply_values<GROUP_TILES, TILES_LEFT_IN, TILES_LEFT_IN>(
           b, [&](int m, int k) { return m * C + group * GROUP_TILES + k; },
           [&](int k, int w, int h, float sum, float unit) {
             float& o = out[w][group * GROUP_TILES + k][h];
@@ -172,17 +192,32 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
     }
   }
 
+  // Takes the sums of the tile before out of those of a channel tile.
+  __device__ __forceinline__ void end_pages() {
+    if constexpr (TILES_LEFT_IN) {
+#pragma unroll
+      for (int c = C - 1; c > 0; c--) {
+        if (c % Bytes::POSITIONS == 0 || c % GROUP_TILES % VALUE_PASS<GROUP_TILES> == 0) continue;
+#pragma unroll
+        for (int w = 0; w < OWN; w++) {
+#pragma unroll
+          for (int h = 0; h < 2; h++) out[w][c][h] = fmaf(out[w][c - 1][h], -Bytes::unit_of(1), out[w][c][h]);
+        }
+      }
+    }
+  }
+
   // Logits of 16 tokens, likewise.
   __device__ __forceinline__ void dense_logits(float (&x)[OWN][2]) const {
     const uint4* words = reinterpret_cast<const uint4*>(keys);
-    float s[4] = {};
+    typename Q::QuerySums s;
 #pragma unroll
     for (int c = 0; c < C; c++) this->times_query(s, words[c * 32 + lane], c);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       float origin = this->origin(w);
-      x[w][0] = fmaf(of(s, w, 0), factor[w], -origin);
-      x[w][1] = fmaf(of(s, w, 1), factor[w], -origin);
+      x[w][0] = fmaf(s.of(w, 0), factor[w], -origin);
+      x[w][1] = fmaf(s.of(w, 1), factor[w], -origin);
     }
   }
 

@@ -11,19 +11,6 @@ __device__ __forceinline__ uint32_t pack_halves(float low, float high) {
   return d;
 }
 
-__device__ __forceinline__ uint32_t mul2(uint32_t a, uint32_t b) {
-  uint32_t d;
-  asm("mul.rn.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
-  return d;
-}
-
-// The larger absolute values.
-__device__ __forceinline__ uint32_t max_abs2(uint32_t a, uint32_t b) {
-  uint32_t d;
-  asm("{ .reg .b32 x, y; abs.f16x2 x, %1; abs.f16x2 y, %2; max.f16x2 %0, x, y; }" : "=r"(d) : "r"(a), "r"(b));
-  return d;
-}
-
 // 2^x; relative error 2^-22, subnormal results are 0.
 __device__ __forceinline__ float exp2_fast(float x) {
   float d;

@@ -48,6 +48,9 @@ struct Units {
   uint8_t* keys;
   uint8_t* values;
   Window win;
+  const int* page_list;       // of the sequence
+  const uint8_t* lane_pages;  // where the first page has this lane's bytes
+  uint32_t page_stride;       // bytes
   int page_end;     // first unit that is no quantized page of this item
   int sink_unit;    // first unit of sinks
   int window_unit;  // first unit of the window
@@ -58,6 +61,9 @@ struct Units {
       : p(p), seq(seq), item(item) {
     keys = shared + warp * S::WARP_BUFFER;
     values = keys + S::KEY_BUFFER;
+    page_list = p.plan + seq.page_table;
+    lane_pages = p.pages + int64_t{item.head} * S::PAGE_BYTES + lane * 16;
+    page_stride = p.kv_heads * S::PAGE_BYTES;
     win = window<S::DENSE_BLOCK>(p, seq, item.head);
     sink_unit = S::QUANTIZED ? seq.pages : seq.pages * (p.page_tokens / TILE);
     window_unit = sink_unit + min(seq.sink_blocks, sink_blocks(p.sink_slots));
@@ -82,19 +88,20 @@ struct Units {
   }
 
   __device__ __forceinline__ int next(int unit) const {
-    if (lowest_all == 0 && unit < page_end) return unit;
     while (unit < item.end_unit && !visible(unit)) unit += WARPS;
     return unit;
   }
 
-  // Page that a unit is in, for units of pages. Long before its address is needed, so that nothing waits for it.
-  __device__ __forceinline__ int page_of(int unit) const {
-    int blocks = S::QUANTIZED ? 1 : p.page_tokens / TILE;
-    return unit < sink_unit ? p.plan[seq.page_table + unit / blocks] : 0;
+  // The next one after a page that columns see: they see all pages behind it, too.
+  __device__ __forceinline__ int next_after_page(int unit) const {
+    unit += WARPS;
+    return unit < page_end ? unit : next(unit);
   }
 
-  __device__ __forceinline__ const uint8_t* page_address(int page) const {
-    return p.pages + (int64_t{page} * p.kv_heads + item.head) * S::PAGE_BYTES;
+  // Page that a unit is in, for units of pages. Long before its address is needed, so that nothing waits for it.
+  __device__ __forceinline__ int page_of(int unit) const {
+    if (S::QUANTIZED) return unit < page_end ? page_list[unit] : 0;
+    return unit < sink_unit ? page_list[unit / (p.page_tokens / TILE)] : 0;
   }
 
   __device__ __forceinline__ const uint8_t* dense_address(int unit, int page) const {
@@ -125,7 +132,7 @@ struct Units {
     uint8_t* to = keys + lane * 16;
     const uint8_t* from = nullptr;
     if (unit < page_end) {
-      from = page_address(page) + lane * 16;
+      from = lane_pages + uint64_t{static_cast<uint32_t>(page)} * page_stride;
       copy<S::KEY_HALF>(to, from);
     } else if (unit < item.end_unit) {
       from = dense_address(unit, page) + lane * 16;
