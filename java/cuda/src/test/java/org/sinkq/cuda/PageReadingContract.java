@@ -167,6 +167,29 @@ abstract class PageReadingContract {
     }
   }
 
+  /** A query that is too large for one product of 16 bits, in one channel of one column. */
+  @ParameterizedTest
+  @CsvSource({"64, 1", "80, 1", "128, 4", "192, 1", "256, 1"})
+  void oneLargeQuery(int dim, int rows) {
+    long seed = 79;
+    Random random = new Random(seed);
+    int columns = rows * PageBench.QUERY_HEADS;
+    int[] within = {0, 9, 3, 14};
+    try (PageBench bench = new PageBench(device(), dim, KvCodec.INT2, 128, 2)) {
+      bench.craft(random(seed), 0, 1);
+      for (int i = 0; i < 8; i++) {
+        float[] queries = new float[columns * dim];
+        for (int k = 0; k < queries.length; k++) {
+          queries[k] = (float) random.nextGaussian();
+        }
+        int column = (i + 1) * columns / 8 - 1;
+        int channel = (i * dim / 8 + within[i % 4]) % dim;
+        queries[Math.max(0, column) * dim + channel] = 100;
+        check("100 in channel " + channel + " of column " + column, bench, queries, 1);
+      }
+    }
+  }
+
   /** Queries of zeros give the mean of what is visible. */
   @ParameterizedTest
   @CsvSource({
