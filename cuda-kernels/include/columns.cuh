@@ -242,7 +242,7 @@ struct Columns : Units<BITS, D, G> {
     return x + __shfl_xor_sync(~0u, x, 16);
   }
 
-  // The largest of a lane's, as bits; some negative ones if all are negative. Hopper takes the largest of three at once.
+  // The largest of a lane's numbers, as bits; anything negative if all of them are. Hopper takes the largest of three at once.
   template <int TOKENS>
   static __device__ __forceinline__ int largest_bits(const float (&x)[TOKENS]) {
     int top = max(__float_as_int(x[0]), __float_as_int(x[1]));
