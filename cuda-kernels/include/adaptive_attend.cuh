@@ -58,7 +58,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     const __half2* means = reinterpret_cast<const __half2*>(values + A::VALUE_MEANS_AT);
     float totals[OWN];
 #pragma unroll
-    for (int w = 0; w < OWN; w++) totals[w] = this->of_all_lanes(this->take_weights(w, x[w]));
+    for (int w = 0; w < OWN; w++) totals[w] = this->of_eight_lanes(this->take_weights(w, x[w]), Total());
 #pragma unroll
     for (int group = 0; group < A::GROUPS; group++) {
       uint4 all = scales[group * 8];
@@ -96,7 +96,7 @@ struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
     for (int w = 0; w < OWN; w++) {
       float minima[A::GROUPS];
 #pragma unroll
-      for (int i = 0; i < A::GROUPS; i++) minima[i] = this->of_all_lanes(minimum_sum[w][i]);
+      for (int i = 0; i < A::GROUPS; i++) minima[i] = this->of_eight_lanes(minimum_sum[w][i], Total());
 #pragma unroll
       for (int c = 0; c < C; c++) {
 #pragma unroll

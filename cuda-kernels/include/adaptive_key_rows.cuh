@@ -80,7 +80,7 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
       }
       each(c, rows);
     }
-    total = of_all_rows(total, [](float x, float y) { return x + y; });
+    total = of_all_rows(total, Total());
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
       minima[w] = sums.of(w, 0) * factor[w];

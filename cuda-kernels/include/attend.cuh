@@ -128,11 +128,11 @@ struct Attention : Products<BITS, D, G, WIDE> {
   __device__ void save(float* state) const {
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      float total = this->of_all_lanes(sum[w]);
+      float total = this->of_eight_lanes(sum[w], Total());
       if (g == 0) InBlock::extent(state)[own(w)] = {max_[w], total};
       float minima[S::GROUPS];
 #pragma unroll
-      for (int i = 0; i < S::GROUPS; i++) minima[i] = this->of_all_lanes(minimum_sum[w][i]);
+      for (int i = 0; i < S::GROUPS; i++) minima[i] = this->of_eight_lanes(minimum_sum[w][i], Total());
       float* values = InBlock::values(state, own(w), g);
 #pragma unroll
       for (int c = 0; c < C; c++) {

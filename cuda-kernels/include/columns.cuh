@@ -20,6 +20,15 @@ constexpr float MOST_STEPS = 32500;
 // How far a base-2 logit may exceed the maximum that weights are relative to.
 constexpr float SLACK = 6;
 
+// How numbers of several lanes become one.
+struct Total {
+  __device__ __forceinline__ float operator()(float x, float y) const { return x + y; }
+};
+
+struct Largest {
+  __device__ __forceinline__ float operator()(float x, float y) const { return fmaxf(x, y); }
+};
+
 template <int BITS, int D, int G, bool WIDE>
 struct Columns : Units<BITS, D, G> {
   using S = PageShape<BITS, D, G>;
@@ -65,7 +74,15 @@ struct Columns : Units<BITS, D, G> {
     return join(x, __shfl_xor_sync(~0u, x, 2));
   }
 
-  // What those of a thread's own column have.
+  // What those of a thread's own column have found together.
+  template <class Join>
+  static __device__ __forceinline__ float of_eight_lanes(float x, const Join& join) {
+    x = join(x, __shfl_xor_sync(~0u, x, 4));
+    x = join(x, __shfl_xor_sync(~0u, x, 8));
+    return join(x, __shfl_xor_sync(~0u, x, 16));
+  }
+
+  // What the lanes of column g (g / 2) have, for a thread's own column.
   __device__ __forceinline__ float from_column(float x, int w) const {
     return __shfl_sync(~0u, x, own(w) * (WIDE ? 4 : 8));
   }
@@ -144,7 +161,7 @@ struct Columns : Units<BITS, D, G> {
 #pragma unroll
       for (int i = 0; i < 4; i++) largest = fmaxf(largest, fabsf(x[c][i]));
     }
-    PowerAbove power(of_four_lanes(largest, [](float x, float y) { return fmaxf(x, y); }));
+    PowerAbove power(of_four_lanes(largest, Largest()));
     float normalize = power.inverse();
     float restore = power.value();
 #pragma unroll
@@ -235,13 +252,6 @@ struct Columns : Units<BITS, D, G> {
     return p.soft_cap_log2 * (1 - __fdividef(2, y + 1));
   }
 
-  // Sum over the lanes of a column.
-  static __device__ __forceinline__ float of_all_lanes(float x) {
-    x += __shfl_xor_sync(~0u, x, 4);
-    x += __shfl_xor_sync(~0u, x, 8);
-    return x + __shfl_xor_sync(~0u, x, 16);
-  }
-
   // The largest of a lane's numbers, as bits; anything negative if all of them are. Hopper takes the largest of three at once.
   template <int TOKENS>
   static __device__ __forceinline__ int largest_bits(const float (&x)[TOKENS]) {
@@ -249,13 +259,6 @@ struct Columns : Units<BITS, D, G> {
 #pragma unroll
     for (int i = 2; i < TOKENS; i += 2) top = max(max(top, __float_as_int(x[i])), __float_as_int(x[i + 1]));
     return top;
-  }
-
-  // What the lanes of a column have found together.
-  static __device__ __forceinline__ float largest(float top) {
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 4));
-    top = fmaxf(top, __shfl_xor_sync(~0u, top, 8));
-    return fmaxf(top, __shfl_xor_sync(~0u, top, 16));
   }
 
   // Turns base-2 logits, relative to the maximum (to 0 if there is none yet), into weights. The maximum follows the largest
@@ -283,7 +286,7 @@ struct Columns : Units<BITS, D, G> {
       float tops[2] = {x[w][0], x[w][1]};
 #pragma unroll
       for (int i = 2; i < TOKENS; i++) tops[i % 2] = fmaxf(tops[i % 2], x[w][i]);
-      float top = largest(fmaxf(tops[0], tops[1]));
+      float top = of_eight_lanes(fmaxf(tops[0], tops[1]), Largest());
       float safe = max_[w] == -INFINITY ? 0 : max_[w];
       float higher = fmaxf(max_[w], safe + top);
       float by = (higher == -INFINITY ? 0 : higher) - safe;

@@ -89,7 +89,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
 #pragma unroll
       for (int i = 0; i < LANE_ROWS; i++) most = fmaxf(most, fabsf(rows.q[i] * rows.scale[i]));
     }
-    return Q::of_all_rows(most, [](float x, float y) { return fmaxf(x, y); });
+    return Q::of_all_rows(most, Largest());
   }
 
   // A query times a scale, rounded; or what that loses, half a unit at most, so much larger that 16 bits just hold it.

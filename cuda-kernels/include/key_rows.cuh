@@ -63,29 +63,33 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
     }
   }
 
+  // Parameters of a page, of four channels each.
+  __device__ __forceinline__ const uint4* key_parameters() const {
+    return reinterpret_cast<const uint4*>(keys + S::KEY_CODES);
+  }
+
+  static __device__ __forceinline__ float4 scales_of(uint4 par) {
+    float2 low = __half22float2(*reinterpret_cast<const __half2*>(&par.y));
+    float2 high = __half22float2(*reinterpret_cast<const __half2*>(&par.w));
+    return {low.x, low.y, high.x, high.y};
+  }
+
   // Whether a query times a scale has more steps than 16 bits hold, in any column.
   __device__ __forceinline__ bool any_too_large() const {
     float4 most = {0, 0, 0, 0};
 #pragma unroll
     for (int i = 0; i < OWN_FOURS; i++) {
-      uint4 par = reinterpret_cast<const uint4*>(keys + S::KEY_CODES)[own_four(i)];
-      float2 low = __half22float2(*reinterpret_cast<const __half2*>(&par.y));
-      float2 high = __half22float2(*reinterpret_cast<const __half2*>(&par.w));
       float4 q = largest_steps[i];
-      most = largest_of(most, {q.x * low.x, q.y * low.y, q.z * high.x, q.w * high.y});
+      float4 scale = scales_of(key_parameters()[own_four(i)]);
+      most = largest_of(most, {q.x * scale.x, q.y * scale.y, q.z * scale.z, q.w * scale.w});
     }
     return __any_sync(~0u, fmaxf(fmaxf(most.x, most.y), fmaxf(most.z, most.w)) > MOST_STEPS);
   }
 
   __device__ __forceinline__ LaneRows<4> rows_of(uint4 par, int c) const {
     float4 q = this->own_steps()[c * 4];
-    float2 low = __half22float2(*reinterpret_cast<const __half2*>(&par.y));
-    float2 high = __half22float2(*reinterpret_cast<const __half2*>(&par.w));
-    return {{q.x, q.y, q.z, q.w}, {low.x, low.y, high.x, high.y}};
-  }
-
-  __device__ __forceinline__ const uint4* key_parameters() const {
-    return reinterpret_cast<const uint4*>(keys + S::KEY_CODES) + t;
+    float4 scale = scales_of(par);
+    return {{q.x, q.y, q.z, q.w}, {scale.x, scale.y, scale.z, scale.w}};
   }
 
   // Calls each(tile, rows). What queries times minima add up to goes to `minima`, and times scales to `scales`, both as
@@ -95,7 +99,7 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
     typename Q::QuerySums sums;
 #pragma unroll
     for (int c = 0; c < C; c++) {
-      uint4 par = key_parameters()[c * 4];
+      uint4 par = key_parameters()[c * 4 + t];
       if (c == 0) par.y &= NO_SIGNS;
       // Rows 0 to 7 are all minima, rows 8 to 15 all scales.
       this->times_query(sums, par, c);
@@ -111,7 +115,7 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
 
   // The same rows, for another time.
   __device__ __forceinline__ LaneRows<4> rows_again(int c) const {
-    uint4 par = read_again(key_parameters() + c * 4);
+    uint4 par = read_again(key_parameters() + c * 4 + t);
     if (c == 0) par.y &= NO_SIGNS;
     return rows_of(par, c);
   }

@@ -76,7 +76,7 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
       float factor[OWN];
 #pragma unroll
       for (int w = 0; w < OWN; w++) {
-        float most = fmaxf(Q::largest(__int_as_float(Q::largest_bits(x[w]))), 1e-30f);
+        float most = fmaxf(Q::of_eight_lanes(__int_as_float(Q::largest_bits(x[w])), Largest()), 1e-30f);
         factor[w] = __fdividef(65535, most);
         unit[w] = most * (1 / 65535.f);
         of_lane[w] = 0;
@@ -197,6 +197,7 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
     if constexpr (TILES_LEFT_IN) {
 #pragma unroll
       for (int c = C - 1; c > 0; c--) {
+        // The first tile of a byte, or of a pass, has none before it.
         if (c % Bytes::POSITIONS == 0 || c % GROUP_TILES % VALUE_PASS<GROUP_TILES> == 0) continue;
 #pragma unroll
         for (int w = 0; w < OWN; w++) {

@@ -84,6 +84,14 @@ abstract class PageReadingContract {
     }
   }
 
+  private static float[] normal(Random random, int length, float size) {
+    float[] x = new float[length];
+    for (int i = 0; i < length; i++) {
+      x[i] = size * (float) random.nextGaussian();
+    }
+    return x;
+  }
+
   private static Crafter random(long seed) {
     return (page, index, head) -> {
       Random random = new Random(seed + 31L * index + head);
@@ -124,10 +132,7 @@ abstract class PageReadingContract {
   void pagesInAnyOrderAmongPoisonedOnes(int dim, KvCodec codec, int pageTokens, int rows) {
     long seed = 77;
     Random random = new Random(seed);
-    float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
-    for (int i = 0; i < queries.length; i++) {
-      queries[i] = (float) random.nextGaussian();
-    }
+    float[] queries = normal(random, rows * PageBench.QUERY_HEADS * dim, 1);
     try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 9)) {
       bench.craft(random(seed), 0, 1, 2);
       check("in order, seed " + seed, bench, queries, 1);
@@ -157,10 +162,7 @@ abstract class PageReadingContract {
     try (PageBench bench = new PageBench(device(), dim, codec, pageTokens, 3)) {
       bench.craft(random(seed), 0, 1, 2);
       for (float size : new float[] {1e-30f, 0.01f, 1, 2, 4, 6, 9, 14, 40, 1000, 1e30f}) {
-        float[] queries = new float[rows * PageBench.QUERY_HEADS * dim];
-        for (int i = 0; i < queries.length; i++) {
-          queries[i] = size * (float) random.nextGaussian();
-        }
+        float[] queries = normal(random, rows * PageBench.QUERY_HEADS * dim, size);
         int magnitude = codec == KvCodec.INT4 ? 15 : 1;
         check("queries of " + size + ", seed " + seed, bench, queries, magnitude);
       }
@@ -178,13 +180,10 @@ abstract class PageReadingContract {
     try (PageBench bench = new PageBench(device(), dim, KvCodec.INT2, 128, 2)) {
       bench.craft(random(seed), 0, 1);
       for (int i = 0; i < 8; i++) {
-        float[] queries = new float[columns * dim];
-        for (int k = 0; k < queries.length; k++) {
-          queries[k] = (float) random.nextGaussian();
-        }
-        int column = (i + 1) * columns / 8 - 1;
+        float[] queries = normal(random, columns * dim, 1);
+        int column = i * (columns - 1) / 7;
         int channel = (i * dim / 8 + within[i % 4]) % dim;
-        queries[Math.max(0, column) * dim + channel] = 100;
+        queries[column * dim + channel] = 100;
         check("100 in channel " + channel + " of column " + column, bench, queries, 1);
       }
     }
