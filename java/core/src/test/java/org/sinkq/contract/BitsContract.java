@@ -96,7 +96,6 @@ public abstract class BitsContract {
             .capacityTokens(512 * scale)
             .build();
     try (Lockstep lockstep = new Lockstep(engine(), shape, spec, 1, Data.of(7, style))) {
-      lockstep.withValueMagnitude(style == Data.Style.EXTREME ? 65504 : 1);
       Lockstep.Pair pair = lockstep.open();
       lockstep.step(pair, 150 * scale);
       lockstep.step(pair, 40 * scale);

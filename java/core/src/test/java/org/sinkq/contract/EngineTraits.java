@@ -17,7 +17,8 @@ final class EngineTraits {
   }
 
   /**
-   * How far attention may be from fp64 over the same dequantized rows, for values of magnitude 1.
+   * How far attention may be from fp64 over the same dequantized rows, for values whose weighted
+   * magnitude is 1 or less; for larger ones, so many times as far.
    */
   static double tolerance(String engine) {
     return isCuda(engine) ? 1.5e-3 : 1e-4;

@@ -15,6 +15,7 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
+import org.sinkq.reference.Attention;
 import org.sinkq.reference.ReferenceSequence;
 import org.sinkq.reference.Tensors;
 
@@ -47,7 +48,6 @@ public final class Lockstep implements AutoCloseable {
   private final AttentionBackend backend;
   private final ModelShape shape;
   private final Data data;
-  private double valueMagnitude = 1;
 
   /** Opens a backend. */
   public Lockstep(String engine, ModelShape shape, KvCacheSpec spec, int threads, Data data) {
@@ -72,12 +72,6 @@ public final class Lockstep implements AutoCloseable {
   /** Where the numbers come from. */
   public Data data() {
     return data;
-  }
-
-  /** Compares results relative to this magnitude of values instead of 1. */
-  public Lockstep withValueMagnitude(double magnitude) {
-    valueMagnitude = magnitude;
-    return this;
   }
 
   /** A new sequence. */
@@ -195,11 +189,13 @@ public final class Lockstep implements AutoCloseable {
     private void compare(
         ReferenceSequence reference, int layer, int row, int token, TensorView q, TensorView out) {
       for (int h = 0; h < shape.numQoHeads(); h++) {
-        double[] expected = reference.attend(layer, h, Tensors.read(q, token, h), row);
+        Attention attention = reference.attend(layer, h, Tensors.read(q, token, h), row);
+        double[] expected = attention.result();
         float[] actual = Tensors.read(out, token, h);
         for (int d = 0; d < actual.length; d++) {
           double allowed =
-              EngineTraits.tolerance(backend.config().engine()) * valueMagnitude
+              EngineTraits.tolerance(backend.config().engine())
+                      * Math.max(1, attention.magnitude()[d])
                   + rounding(data.out()) * Math.abs(expected[d]);
           if (!(Math.abs(actual[d] - expected[d]) <= allowed)) {
             throw new AssertionError(

@@ -110,7 +110,7 @@ public final class ReferenceHead {
    * Attention of a query over everything up to its own position; adds to the masses, so where these
    * count every query has to come here once.
    */
-  double[] attend(float[] query, int position) {
+  Attention attend(float[] query, int position) {
     if (attended == null) {
       attended = collect();
     }

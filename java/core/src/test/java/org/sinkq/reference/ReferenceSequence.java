@@ -47,7 +47,7 @@ public final class ReferenceSequence {
   }
 
   /** Attention of the query of row {@code row} of the step, for a query head. */
-  public double[] attend(int layer, int qoHead, float[] query, int row) {
+  public Attention attend(int layer, int qoHead, float[] query, int row) {
     return heads[layer][qoHead / geometry.shape().groupSize()].attend(query, length + row);
   }
 

@@ -103,15 +103,16 @@ final class ReferenceStep implements EngineStep {
             row,
             head,
             Softmax.attend(
-                shape,
-                share.layer,
-                all,
-                Tensors.read(q, row, head),
-                state.length() + i,
-                (position, probability) -> {
-                  long units = (long) Math.rint(probability * SinkTable.MASS_UNITS);
-                  share.masses.merge(position, units, Long::sum);
-                }));
+                    shape,
+                    share.layer,
+                    all,
+                    Tensors.read(q, row, head),
+                    state.length() + i,
+                    (position, probability) -> {
+                      long units = (long) Math.rint(probability * SinkTable.MASS_UNITS);
+                      share.masses.merge(position, units, Long::sum);
+                    })
+                .result());
       }
     }
   }

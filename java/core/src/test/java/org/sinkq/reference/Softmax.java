@@ -15,7 +15,7 @@ final class Softmax {
     Listener NONE = (position, probability) -> {};
   }
 
-  static double[] attend(
+  static Attention attend(
       ModelShape shape,
       int layer,
       List<Attended> tokens,
@@ -33,6 +33,7 @@ final class Softmax {
       max = Math.max(max, weights[i]);
     }
     double[] out = new double[shape.headDim()];
+    double[] magnitude = new double[shape.headDim()];
     double sum = 0;
     for (int i = 0; i < weights.length; i++) {
       double weight = Math.exp(weights[i] - max);
@@ -40,15 +41,17 @@ final class Softmax {
       sum += weight;
       for (int d = 0; weight > 0 && d < out.length; d++) {
         out[d] += weight * tokens.get(i).value()[d];
+        magnitude[d] += weight * Math.abs(tokens.get(i).value()[d]);
       }
     }
     for (int d = 0; d < out.length; d++) {
       out[d] /= sum;
+      magnitude[d] /= sum;
     }
     for (int i = 0; i < weights.length; i++) {
       listener.give(tokens.get(i).position(), weights[i] / sum);
     }
-    return out;
+    return new Attention(out, magnitude);
   }
 
   private static boolean sees(int window, int query, int token) {
