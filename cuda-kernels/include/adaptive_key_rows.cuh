@@ -60,14 +60,11 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
   }
 
   template <class Each>
-  __device__ __forceinline__ bool read_rows(float (&minima)[OWN], float (&scales)[OWN], const Each& each) const {
+  __device__ __forceinline__ bool read_rows(float& minima, float& scales, const Each& each) const {
     const uint2* table = reinterpret_cast<const uint2*>(keys + A::KEY_MINIMA_AT) + t;
-    typename Q::QuerySums sums;
+    typename Q::ParameterSums sums;
 #pragma unroll
-    for (int c = 0; c < C; c++) {
-      uint2 z = table[c * 4];
-      this->times_query(sums, {z.x, 0, z.y, 0}, c);
-    }
+    for (int c = 0; c < C; c++) this->times_query(sums, table[c * 4], c);
     float most = 0;
     float total = 0;
 #pragma unroll
@@ -81,11 +78,8 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
       each(c, rows);
     }
     total = of_all_rows(total, Total());
-#pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      minima[w] = sums.of(w, 0) * factor[w];
-      scales[w] = this->from_column(total, w) * Q::STEP;
-    }
+    minima = sums.minima() * factor;
+    scales = (WIDE ? total : this->from_column(total, 0)) * Q::STEP;
     return __any_sync(~0u, most > MOST_STEPS);
   }
 

@@ -53,7 +53,7 @@ struct Columns : Units<BITS, D, G> {
   float twice_inverse_cap;  // 2 log2 e / soft cap
   uint32_t q_high[C][2];  // query of column g, or g / 2, in fp16
   uint32_t q_rest[C][2];  // what that lost; where columns come in pairs, even ones have q_high here
-  float factor[OWN];      // from q K^T to base-2 logits
+  float factor;           // from q K^T to base-2 logits, of the column whose sums over channels this lane has
   float inverse_steps;    // what a step is of column g's query (g / 2), normalized
   int column_position[OWN];
   float max_[OWN];
@@ -86,6 +86,9 @@ struct Columns : Units<BITS, D, G> {
   __device__ __forceinline__ float from_column(float x, int w) const {
     return __shfl_sync(~0u, x, own(w) * (WIDE ? 4 : 8));
   }
+
+  // What a lane has for the column whose sums over channels it has, g with 8 columns, its own with 4; for an own one.
+  __device__ __forceinline__ float from_sums(float x, int w) const { return WIDE ? from_column(x, w) : x; }
 
   // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet: four words of
   // fp32, or two pairs of either type of 16 bits.
@@ -188,7 +191,6 @@ struct Columns : Units<BITS, D, G> {
     }
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
-      factor[w] = from_column(restore, w) * p.scale_log2;
       column_position[w] = seq.length + row_of(p, item.first_column + min(own(w), item.columns - 1));
       max_[w] = -INFINITY;
       sum[w] = 0;
@@ -197,6 +199,7 @@ struct Columns : Units<BITS, D, G> {
 #pragma unroll
       for (int c = 0; c < C; c++) out[w][c][0] = out[w][c][1] = 0;
     }
+    factor = (WIDE ? restore : from_column(restore, 0)) * p.scale_log2;
   }
 
   // The query of column g (g / 2) in steps, shared by the warps, so that they have to meet between `begin` and the first
@@ -244,6 +247,42 @@ struct Columns : Units<BITS, D, G> {
   __device__ __forceinline__ void times_query(QuerySums& sums, uint4 a, int c) const {
     mma(sums.d[c % 2], a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
     if (WIDE) mma(sums.d[QuerySums::CHAINS - 1 - c % 2], a.x, a.y, a.z, a.w, q_high[c][0], q_high[c][1]);
+  }
+
+  // Sums over channels of queries times a page's minima, and times its scales. With 8 columns the two parts of the queries
+  // are the upper and lower rows of A, minima the even columns of B and scales the odd ones: one product of a
+  // channel tile instead of two, whose result has the sums of column g. With 4 columns, parameters are A: rows 0 to 7 are
+  // all minima, rows 8 to 15 all scales.
+  struct ParameterSums {
+    float d[2][4] = {};
+
+    __device__ __forceinline__ float minima() const { return WIDE ? of(0, 2) : of(0, 1); }
+
+    __device__ __forceinline__ float scales() const { return WIDE ? of(1, 3) : of(2, 3); }
+
+    __device__ __forceinline__ float of(int i, int j) const { return d[0][i] + d[0][j] + (d[1][i] + d[1][j]); }
+  };
+
+  __device__ __forceinline__ void by_columns(ParameterSums& sums, uint32_t b0, uint32_t b1, int c) const {
+    mma(sums.d[c % 2], q_high[c][0], q_rest[c][0], q_high[c][1], q_rest[c][1], b0, b1);
+  }
+
+  // `a`: minima of this lane's first two channels of a tile, their scales, the same of the other two.
+  __device__ __forceinline__ void times_query(ParameterSums& sums, uint4 a, int c) const {
+    if constexpr (WIDE) {
+      by_columns(sums, odd ? a.y : a.x, odd ? a.w : a.z, c);
+    } else {
+      mma(sums.d[c % 2], a.x, a.y, a.z, a.w, q_rest[c][0], q_rest[c][1]);
+    }
+  }
+
+  // The same for minima alone.
+  __device__ __forceinline__ void times_query(ParameterSums& sums, uint2 minima, int c) const {
+    if constexpr (WIDE) {
+      by_columns(sums, minima.x, minima.y, c);
+    } else {
+      mma(sums.d[c % 2], minima.x, 0, minima.y, 0, q_rest[c][0], q_rest[c][1]);
+    }
   }
 
   __device__ __forceinline__ float cap(float logit) const {

@@ -29,8 +29,8 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
   using Q::KeyRows;
 
   // Queries times scales of a page's rows as bytes of B's operands, four rows of a lane for each tile:
-  // signed integers of 16 bits, their upper bytes rounded, since lower ones are signed as well. With 4 columns the
-  // upper bytes are in the even column of a pair, the lower ones in the odd one.
+  // signed integers of 16 bits. With 4 columns the upper bytes are in the even column of a pair, the lower ones in the
+  // odd one; since those are signed as well then, upper bytes are rounded.
   struct KeyBytes {
     uint32_t high[K];
     uint32_t low[K];  // with 8 columns
@@ -38,7 +38,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
 
   // Added to a number, it leaves the nearest integer in the lower half, for upper bytes increased to round them.
   __device__ __forceinline__ float rounding() const {
-    return WIDE || LANE_ROWS == 2 || !odd ? TO_INTEGER + 128 : TO_INTEGER;
+    return !WIDE && (LANE_ROWS == 2 || !odd) ? TO_INTEGER + 128 : TO_INTEGER;
   }
 
   __device__ __forceinline__ void put(KeyBytes& b, int c, const float (&x)[LANE_ROWS]) const {
@@ -49,7 +49,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
     } else {
       uint32_t second = __byte_perm(__float_as_uint(x[2]), __float_as_uint(x[3]), bytes);
       b.high[c] = __byte_perm(first, second, 0x5410);
-      if (WIDE) b.low[c] = __byte_perm(first, second, 0x7632) ^ 0x80808080;
+      if (WIDE) b.low[c] = __byte_perm(first, second, 0x7632);
     }
   }
 
@@ -69,7 +69,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
   }
 
   // Rounds queries times scales to steps; otherwise as read_rows.
-  __device__ __forceinline__ bool round_to_steps(KeyBytes& b, float (&minima)[OWN], float (&scales)[OWN]) const {
+  __device__ __forceinline__ bool round_to_steps(KeyBytes& b, float& minima, float& scales) const {
     bool large = this->read_rows(minima, scales, [&](int c, const Rows& rows) {
       float x[LANE_ROWS];
 #pragma unroll
@@ -130,7 +130,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
           if (i == 0 || j % Bytes::POSITIONS == 0) word = words[j / Bytes::POSITIONS * 32];
           uint4 a = Bytes::template codes<Q::IN_ORDER>(word, 0, j, first + i);
           mma_signed_bytes(high[i], a, b.high[2 * m], b.high[2 * m + 1]);
-          if (WIDE) mma_signed_bytes(low[i], a, b.low[2 * m], b.low[2 * m + 1]);
+          if (WIDE) mma_bytes(low[i], a, b.low[2 * m], b.low[2 * m + 1]);
         }
       }
       if constexpr (Q::ANY_LEFT) {
@@ -141,7 +141,7 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
           mma_signed_bytes(high[i], a, upper.x, upper.y);
           if (!WIDE) continue;
           uint2 lower = Q::rows_left(b.low, first + i);
-          mma_signed_bytes(low[i], a, lower.x, lower.y);
+          mma_bytes(low[i], a, lower.x, lower.y);
         }
       }
       int before[OWN][2] = {};
@@ -160,56 +160,59 @@ struct KeyProducts : KeyRows<BITS, D, G, WIDE> {
     }
   }
 
-  // Adds up a column's products.
-  __device__ __forceinline__ void add_up(const KeyBytes& b, float (&steps)[OWN]) const {
+  // Adds up the products of the column whose sums this lane has.
+  __device__ __forceinline__ float steps_of(const KeyBytes& b) const {
     constexpr uint32_t ONES = 0x01010101;
-    int high[4] = {};
-    int low[4] = {};
+    if constexpr (WIDE) {
+      int high = 0;
+      uint32_t low = 0;
 #pragma unroll
-    for (int c = 0; c < K; c += 2) {
-      bool paired = c + 1 < K;
-      mma_signed_bytes(high, {ONES, ONES, ONES, ONES}, b.high[c], paired ? b.high[c + 1] : 0);
-      if (WIDE) mma_signed_bytes(low, {ONES, ONES, ONES, ONES}, b.low[c], paired ? b.low[c + 1] : 0);
+      for (int c = 0; c < K; c++) {
+        high = __dp4a(static_cast<int>(b.high[c]), static_cast<int>(ONES), high);
+        low = __dp4a(b.low[c], ONES, low);
+      }
+      return Q::of_four_lanes(static_cast<float>(high * 256 + static_cast<int>(low)), Total());
+    } else {
+      int sums[4] = {};
+#pragma unroll
+      for (int c = 0; c < K; c += 2) {
+        mma_signed_bytes(sums, {ONES, ONES, ONES, ONES}, b.high[c], c + 1 < K ? b.high[c + 1] : 0);
+      }
+      return Bytes::sum(sums, sums, 0, 0);
     }
-    int none[OWN][2] = {};
-#pragma unroll
-    for (int w = 0; w < OWN; w++) steps[w] = Bytes::own_sum(high, low, w, 0, none);
   }
 
-  static __device__ __forceinline__ void set(float (&x)[2 * T], float value) {
+  // What all tokens' logits have of the column whose sums this lane has.
+  __device__ __forceinline__ void begin_logits(float bias, float (&x)[OWN][2 * T]) const {
 #pragma unroll
-    for (int i = 0; i < 2 * T; i++) x[i] = value;
+    for (int w = 0; w < OWN; w++) {
+      float own = this->from_sums(bias, w) - this->origin(w);
+#pragma unroll
+      for (int i = 0; i < 2 * T; i++) x[w][i] = own;
+    }
   }
 
   // Logits of a page, relative to their origin: x[w][2 * tile + h] of token 16 tile + g + 8 h.
   __device__ __forceinline__ void page_logits(float (&x)[OWN][2 * T]) const {
     KeyBytes b;
-    float bias[OWN];
-    float scales[OWN];
-    bool large = round_to_steps(b, bias, scales);
+    float minima;
+    float scales;
+    bool large = round_to_steps(b, minima, scales);
     float unit[OWN];
-#pragma unroll
-    for (int w = 0; w < OWN; w++) bias[w] -= this->origin(w);
     if (__builtin_expect(!large, true)) {
-      float steps[OWN];
-      add_up(b, steps);
+      // What rounding has lost, times the mean of the codes.
+      begin_logits(minima + MEAN_CODE * (scales - steps_of(b) * Q::STEP), x);
 #pragma unroll
-      for (int w = 0; w < OWN; w++) {
-        unit[w] = Q::STEP;
-        // What rounding has lost, times the mean of the codes.
-        bias[w] += MEAN_CODE * (scales[w] - steps[w] * Q::STEP);
-        set(x[w], bias[w]);
-      }
+      for (int w = 0; w < OWN; w++) unit[w] = Q::STEP;
       multiply_keys(b, unit, x);
       return;
     }
-#pragma unroll
-    for (int w = 0; w < OWN; w++) set(x[w], bias[w]);
+    begin_logits(minima, x);
     // In units of which the largest product has MOST_STEPS, and what that loses in a second pass.
     float part = MOST_STEPS / fmaxf(most_steps(), 1e-30f);
     float inverse = this->inverse_steps / part;
 #pragma unroll
-    for (int w = 0; w < OWN; w++) unit[w] = factor[w] * this->from_column(inverse, w);
+    for (int w = 0; w < OWN; w++) unit[w] = this->from_sums(factor, w) * this->from_column(inverse, w);
 #pragma unroll 1
     for (int pass = 0; pass < 2; pass++) {
       round_to_part(b, part, pass > 0);

@@ -93,23 +93,19 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
   }
 
   // Calls each(tile, rows). What queries times minima add up to goes to `minima`, and times scales to `scales`, both as
-  // base-2 logits. Returns whether 16 bits do not do for all columns.
+  // base-2 logits of the column whose sums this lane has. Returns whether 16 bits do not do for all columns.
   template <class Each>
-  __device__ __forceinline__ bool read_rows(float (&minima)[OWN], float (&scales)[OWN], const Each& each) const {
-    typename Q::QuerySums sums;
+  __device__ __forceinline__ bool read_rows(float& minima, float& scales, const Each& each) const {
+    typename Q::ParameterSums sums;
 #pragma unroll
     for (int c = 0; c < C; c++) {
       uint4 par = key_parameters()[c * 4 + t];
       if (c == 0) par.y &= NO_SIGNS;
-      // Rows 0 to 7 are all minima, rows 8 to 15 all scales.
       this->times_query(sums, par, c);
       each(c, rows_of(par, c));
     }
-#pragma unroll
-    for (int w = 0; w < OWN; w++) {
-      minima[w] = sums.of(w, 0) * factor[w];
-      scales[w] = sums.of(w, 1) * factor[w];
-    }
+    minima = sums.minima() * factor;
+    scales = sums.scales() * factor;
     return any_too_large();
   }
 

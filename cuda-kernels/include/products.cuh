@@ -216,9 +216,10 @@ struct Products : KeyProducts<BITS, D, G, WIDE> {
     for (int c = 0; c < C; c++) this->times_query(s, words[c * 32 + lane], c);
 #pragma unroll
     for (int w = 0; w < OWN; w++) {
+      float by = this->from_sums(factor, w);
       float origin = this->origin(w);
-      x[w][0] = fmaf(s.of(w, 0), factor[w], -origin);
-      x[w][1] = fmaf(s.of(w, 1), factor[w], -origin);
+      x[w][0] = fmaf(s.of(w, 0), by, -origin);
+      x[w][1] = fmaf(s.of(w, 1), by, -origin);
     }
   }
 

@@ -42,6 +42,10 @@ struct Units {
   const Sequence& seq;
   const Item& item;
   const int warp = threadIdx.x / 32;
+  // Which of an item's first units is this warp's. An SM has four parts, and each gets a warp of both of its blocks, most
+  // often one of the grid's lower half and one of the upper one. Where units do not come out even, a block's first
+  // warps have one more: the upper half begins with other warps.
+  const int turn = (warp + (2 * blockIdx.x >= gridDim.x ? WARPS / 2 : 0)) % WARPS;
   const int lane = threadIdx.x % 32;
   const int g = lane / 4;
   const int t = lane % 4;

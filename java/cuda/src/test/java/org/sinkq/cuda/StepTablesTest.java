@@ -22,7 +22,7 @@ import org.sinkq.cache.SinkTable;
 import org.sinkq.engine.CacheMemory;
 import org.sinkq.layout.CacheGeometry;
 
-/** How work is cut: every unit once, in one wave, into as few rounds as that allows. */
+/** How work is cut: every unit once, in one wave, in as few rounds as that allows, and evenly. */
 class StepTablesTest {
   private static final int HEADS = 2;
   private static final int GROUP = 4;
@@ -67,6 +67,12 @@ class StepTablesTest {
   private static long count(List<SequenceStep> steps, int rounds) {
     return steps.stream().mapToLong(s -> CudaLayout.ceilDiv(units(s), WARPS * rounds)).sum()
         * HEADS;
+  }
+
+  /** What the first units of a sequence cost: its pages 16, what is dense 12. */
+  private static long cost(SequenceStep step, int units) {
+    int pages = Math.min(units, step.state().pageCount());
+    return 16L * pages + 12L * (units - pages);
   }
 
   @Test
@@ -130,17 +136,22 @@ class StepTablesTest {
     int[] words = tables.words();
     Set<Integer> counters = new HashSet<>();
     int partials = 0;
-    int most = 0;
+    int rounds = 1;
+    while (count(steps, rounds) > wave && rounds < MOST_PAGES) {
+      rounds++;
+    }
     int at = items.offset();
     for (int s = 0; s < steps.size(); s++) {
       for (int head = 0; head < HEADS; head++) {
-        int splits = words[at + 7];
+        int splits = CudaLayout.ceilDiv(units(steps.get(s)), WARPS * rounds);
+        long share = cost(steps.get(s), units(steps.get(s))) / splits;
         int expected = 0;
         for (int split = 0; split < splits; split++, at += StepTables.ITEM_INTS) {
           int[] range = {s, head, 0, GROUP, expected, words[at + 5], split, splits};
           assertEquals(
               Arrays.toString(range), Arrays.toString(Arrays.copyOfRange(words, at, at + 8)));
-          most = Math.max(most, words[at + 5] - expected);
+          long cost = cost(steps.get(s), words[at + 5]) - cost(steps.get(s), expected);
+          assertTrue(Math.abs(cost - share) <= 16, cost + " of a share of " + share);
           expected = words[at + 5];
           assertEquals(partials, words[at + 9]);
           for (int i = 0; i < StepTables.SEQUENCE_INTS; i++) {
@@ -157,9 +168,5 @@ class StepTablesTest {
     }
     assertEquals(items.offset() + items.count() * StepTables.ITEM_INTS, at);
     assertTrue(partials <= wave, "partial results=" + partials + ", expected at most " + wave);
-    int rounds = CudaLayout.ceilDiv(most, WARPS);
-    if (rounds > 1) {
-      assertTrue(count(steps, rounds - 1) > wave, rounds + " rounds where fewer would do");
-    }
   }
 }
