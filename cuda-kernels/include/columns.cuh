@@ -263,6 +263,7 @@ struct Columns : Units<BITS, D, G> {
     __device__ __forceinline__ float of(int i, int j) const { return d[0][i] + d[0][j] + (d[1][i] + d[1][j]); }
   };
 
+  // Adds the queries' two parts of a channel tile, which are A, times what B has.
   __device__ __forceinline__ void by_columns(ParameterSums& sums, uint32_t b0, uint32_t b1, int c) const {
     mma(sums.d[c % 2], q_high[c][0], q_rest[c][0], q_high[c][1], q_rest[c][1], b0, b1);
   }
