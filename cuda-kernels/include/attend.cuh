@@ -5,7 +5,9 @@
 // unit. The last range of the same columns to arrive merges all of them. The only new row of a sequence enters
 // the window here, so that a decode step is one launch.
 //
-//   Units ◄── Columns ◄── KeyRows ◄── KeyProducts ◄── Products ◄── Attention      each has what the next ones need
+//   Units ◄── ColumnQueries ◄── Columns ◄── KeyRows ◄── KeyProducts ◄── Products ◄── Attention
+//
+// each of which has what the next ones need.
 #pragma once
 #include "append.cuh"
 #include "merge.cuh"
