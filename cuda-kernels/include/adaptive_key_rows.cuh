@@ -16,7 +16,6 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
   using A = AdaptiveShape<D>;
   using Bytes = Codes<2, WIDE>;
   static constexpr int C = Q::C;
-  static constexpr int OWN = Q::OWN;
   static constexpr int KEY_TILES = A::ROW_TILES;
   static constexpr int PAIRS = A::ROW_PAIRS;
   static constexpr bool ANY_LEFT = A::TILE_LEFT || A::HALF_LEFT;
@@ -79,7 +78,7 @@ struct KeyRows<ADAPTIVE, D, G, WIDE> : Columns<ADAPTIVE, D, G, WIDE> {
     }
     total = of_all_rows(total, Total());
     minima = sums.minima() * factor;
-    scales = (WIDE ? total : this->from_column(total, 0)) * Q::STEP;
+    scales = this->for_sums(total) * Q::STEP;
     return __any_sync(~0u, most > MOST_STEPS);
   }
 

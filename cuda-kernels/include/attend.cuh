@@ -37,6 +37,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
   using P::p;
   using P::seq;
   using P::sum;
+  using P::turn;
   using P::warp;
   using P::Products;
 
@@ -44,7 +45,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
   // the same bits, so that a warp has to wait for nobody.
   __device__ __forceinline__ void append_own_row() const {
     int unit = this->window_unit + (seq.length - seq.flushed) / TILE;
-    bool mine = unit >= item.first_unit && unit < item.end_unit && (unit - item.first_unit) % WARPS == this->turn;
+    bool mine = unit >= item.first_unit && unit < item.end_unit && (unit - item.first_unit) % WARPS == turn;
     if (mine && seq.rows == 1) {
       put_row<D>(p, seq, item.sequence, item.head, this->win, 0);
       __syncwarp();
@@ -54,7 +55,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
   // `self` is this object, whose type knows what pages of its kind hide, what their values are, and how they end.
   template <class Self>
   __device__ void run(Self& self) {
-    int unit = this->next(item.first_unit + this->turn);
+    int unit = this->next(item.first_unit + turn);
     int page = this->page_of(unit);
     // The queries are asked for first, and looked at when the copies are under way.
     uint32_t q[C][4] = {};
@@ -191,7 +192,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
   __device__ void finish(float* shared) {
     __shared__ bool last;
     __syncthreads();
-    save(shared + this->turn * InBlock::STATE);
+    save(shared + turn * InBlock::STATE);
     __syncthreads();
     float* partial = p.partials + int64_t{item.partial} * Merge::STATE;
     float* mine = partial + int64_t{item.split} * Merge::STATE;

@@ -75,7 +75,11 @@ struct ColumnQueries : Units<BITS, D, G> {
     return __shfl_sync(~0u, x, own(w) * (WIDE ? 4 : 8));
   }
 
-  // What a lane has for the column whose sums over channels it has, g with 8 columns, its own with 4; for an own one.
+  // What the lanes of column g (g / 2) have, for the column whose sums over channels this lane has: g with 8 columns, its
+  // own with 4.
+  __device__ __forceinline__ float for_sums(float x) const { return WIDE ? x : from_column(x, 0); }
+
+  // What this lane has for that column, for an own one.
   __device__ __forceinline__ float from_sums(float x, int w) const { return WIDE ? from_column(x, w) : x; }
 
   // This lane's channels of a query, as they lie in memory, so that nothing waits for them yet: four words of
@@ -177,7 +181,7 @@ struct ColumnQueries : Units<BITS, D, G> {
         leave_steps(c, {x[c][0] * by, x[c][1] * by, x[c][2] * by, x[c][3] * by});
       }
     }
-    factor = (WIDE ? restore : from_column(restore, 0)) * p.scale_log2;
+    factor = for_sums(restore) * p.scale_log2;
   }
 
   // The query of column g (g / 2) in steps, shared by the warps, so that they have to meet between `begin` and the first

@@ -23,7 +23,6 @@ struct KeyRows : Columns<BITS, D, G, WIDE> {
   using S = typename Q::S;
   using Bytes = Codes<S::VALUE_BITS, WIDE>;
   static constexpr int C = Q::C;
-  static constexpr int OWN = Q::OWN;
   static constexpr int T = S::TOKEN_TILES;
   static constexpr int KEY_TILES = C;
   static constexpr int PAIRS = C / 2;

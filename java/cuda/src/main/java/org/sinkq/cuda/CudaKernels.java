@@ -27,7 +27,9 @@ final class CudaKernels {
   /** Threads of a block of {@code keep} and {@code publish}. */
   static final int COPY_THREADS = 128;
 
-  private static final int FEW_COLUMNS = 4;
+  /** Columns that a block of {@code attend} takes where there are no more, or only so many fit. */
+  static final int FEW_COLUMNS = 4;
+
   private static final int MANY_COLUMNS = 8;
 
   private final CudaDevice device;

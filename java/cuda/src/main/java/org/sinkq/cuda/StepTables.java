@@ -77,7 +77,7 @@ final class StepTables {
   record Kind(boolean quantized, int sinkBlocks, int columns, int waveBlocks) {
     /** What a dense unit costs where a quantized page costs {@link #PAGE_COST}. */
     private int denseCost() {
-      return columns > 4 ? WIDE_DENSE_COST : DENSE_COST;
+      return columns > CudaKernels.FEW_COLUMNS ? WIDE_DENSE_COST : DENSE_COST;
     }
 
     /**

@@ -96,6 +96,17 @@ class StepTablesTest {
     }
   }
 
+  /** A block of dense rows is 12 sixteenths of a page with 4 columns, 6 with 8. */
+  @Test
+  void sharesAreEqualInWhatUnitsCost() {
+    StepTables.Kind few = new StepTables.Kind(true, 3, 4, 264);
+    StepTables.Kind many = new StepTables.Kind(true, 3, 8, 264);
+    assertEquals(35, few.unitsWithin(64, 72, 1, 2));
+    assertEquals(33, many.unitsWithin(64, 72, 1, 2));
+    assertEquals(65, few.unitsWithin(64, 72, 14, 15));
+    assertEquals(72, many.unitsWithin(64, 72, 2, 2));
+  }
+
   /** Prefill's items of so many rows after two pages of so many tokens. */
   private static int promptItems(KvCodec codec, int pageTokens, int rows) {
     ModelShape shape = ModelShape.of(1, HEADS * GROUP, HEADS, 64);
