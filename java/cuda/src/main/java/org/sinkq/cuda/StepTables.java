@@ -61,23 +61,24 @@ final class StepTables {
 
   private static final int PROMPT_SPLIT_TOKENS = 256;
 
-  /**
-   * What units cost: a page of 128 tokens at 2 bits, or 16 dense rows with 4 and with 8 columns,
-   * that have nearly as many bytes but a fraction of the arithmetic. Measured on an H200.
-   */
+  /** What a quantized page costs, where {@link Kind#denseCost()} is what 16 dense rows do. */
   private static final int PAGE_COST = 16;
-
-  private static final int DENSE_COST = 12;
-  private static final int WIDE_DENSE_COST = 6;
 
   /** An item table. */
   record Items(int offset, int count) {}
 
   /** What decides how a layer's work is cut. */
-  record Kind(boolean quantized, int sinkBlocks, int columns, int waveBlocks) {
-    /** What a dense unit costs where a quantized page costs {@link #PAGE_COST}. */
+  record Kind(boolean quantized, int sinkBlocks, int columns, int pageTokens, int waveBlocks) {
+    /**
+     * What 16 dense rows cost where a quantized page costs {@link #PAGE_COST}: they have nearly as
+     * many bytes as a page of 128 tokens at 2 bits, and a fraction of the arithmetic; of a smaller
+     * page's, most is for its parameters. Measured on an H200, about the same at 2 and 4 bits.
+     */
     private int denseCost() {
-      return columns > CudaKernels.FEW_COLUMNS ? WIDE_DENSE_COST : DENSE_COST;
+      if (columns > CudaKernels.FEW_COLUMNS) {
+        return 6;
+      }
+      return pageTokens == 128 ? 12 : pageTokens == 64 ? 20 : 28;
     }
 
     /**
@@ -278,7 +279,8 @@ final class StepTables {
   }
 
   static Kind kind(CudaLayout layout, int columns, int waveBlocks) {
-    return new Kind(layout.isQuantized(), layout.sinkBlocks(), columns, waveBlocks);
+    return new Kind(
+        layout.isQuantized(), layout.sinkBlocks(), columns, layout.pageTokens, waveBlocks);
   }
 
   private int units(int sequence, Kind kind) {

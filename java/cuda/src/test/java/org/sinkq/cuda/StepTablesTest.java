@@ -69,10 +69,10 @@ class StepTablesTest {
         * HEADS;
   }
 
-  /** What the first units of a sequence cost: its pages 16, what is dense 12. */
+  /** What the first units of a sequence cost: its pages of 32 tokens 16, what is dense 28. */
   private static long cost(SequenceStep step, int units) {
     int pages = Math.min(units, step.state().pageCount());
-    return 16L * pages + 12L * (units - pages);
+    return 16L * pages + 28L * (units - pages);
   }
 
   @Test
@@ -91,20 +91,31 @@ class StepTablesTest {
         }
         StepTables tables = new StepTables(steps, geometry, engine.sinks, 4);
         int wave = 1 + random.nextInt(300);
-        check(tables, tables.items(new StepTables.Kind(true, 3, GROUP, wave)), steps, wave);
+        check(tables, tables.items(new StepTables.Kind(true, 3, GROUP, PAGE, wave)), steps, wave);
       }
     }
   }
 
-  /** A block of dense rows is 12 sixteenths of a page with 4 columns, 6 with 8. */
+  /** How many of 64 pages and 8 dense units are within a share of what all of them cost. */
+  private static int unitsWithin(int columns, int pageTokens, int part, int parts) {
+    return new StepTables.Kind(true, 3, columns, pageTokens, 264).unitsWithin(64, 72, part, parts);
+  }
+
+  /** 16 dense rows are 12 sixteenths of a page of 128 tokens with 4 columns, and 6 with 8. */
   @Test
   void sharesAreEqualInWhatUnitsCost() {
-    StepTables.Kind few = new StepTables.Kind(true, 3, 4, 264);
-    StepTables.Kind many = new StepTables.Kind(true, 3, 8, 264);
-    assertEquals(35, few.unitsWithin(64, 72, 1, 2));
-    assertEquals(33, many.unitsWithin(64, 72, 1, 2));
-    assertEquals(65, few.unitsWithin(64, 72, 14, 15));
-    assertEquals(72, many.unitsWithin(64, 72, 2, 2));
+    assertEquals(35, unitsWithin(4, 128, 1, 2));
+    assertEquals(33, unitsWithin(8, 128, 1, 2));
+    assertEquals(65, unitsWithin(4, 128, 14, 15));
+    assertEquals(72, unitsWithin(8, 128, 2, 2));
+  }
+
+  /** They are more than a page of 64 tokens, and nearly two of 32. */
+  @Test
+  void smallerPagesCostLess() {
+    assertEquals(37, unitsWithin(4, 64, 1, 2));
+    assertEquals(39, unitsWithin(4, 32, 1, 2));
+    assertEquals(64, unitsWithin(4, 32, 5, 6));
   }
 
   /** Prefill's items of so many rows after two pages of so many tokens. */
@@ -162,7 +173,7 @@ class StepTablesTest {
           assertEquals(
               Arrays.toString(range), Arrays.toString(Arrays.copyOfRange(words, at, at + 8)));
           long cost = cost(steps.get(s), words[at + 5]) - cost(steps.get(s), expected);
-          assertTrue(Math.abs(cost - share) <= 16, cost + " of a share of " + share);
+          assertTrue(Math.abs(cost - share) <= 28, cost + " of a share of " + share);
           expected = words[at + 5];
           assertEquals(partials, words[at + 9]);
           for (int i = 0; i < StepTables.SEQUENCE_INTS; i++) {
