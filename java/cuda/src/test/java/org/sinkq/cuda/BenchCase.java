@@ -7,9 +7,7 @@ import java.util.List;
 import java.util.Random;
 import org.sinkq.DType;
 import org.sinkq.KvCacheSpec;
-import org.sinkq.KvCodec;
 import org.sinkq.ModelShape;
-import org.sinkq.SinkPolicy;
 import org.sinkq.TensorView;
 import org.sinkq.cache.PageMasks;
 import org.sinkq.cache.SequenceState;
@@ -23,19 +21,20 @@ import org.sinkq.layout.CacheGeometry;
 
 /**
  * One shape of the benchmark on an engine of its own: sequences of a given length, whose pages are
- * copies of packed ones, with 95 tokens in the window and 18 in pool and spill. As many layers as
- * it takes to be well beyond L2; they run one after the other, as in a model.
+ * copies of packed ones, with half a page of tokens in the window beside those that always stay
+ * there (95 with pages of 128) and 18 in pool and spill. As many layers as it takes to be well
+ * beyond L2; they run one after the other, as in a model.
  */
 final class BenchCase implements AutoCloseable {
   private static final int HEAD_DIM = 128;
-  private static final int PAGE = 128;
   private static final int TEMPLATE_PAGES = 8;
-  private static final int WINDOW = 95;
   private static final long BEYOND_L2 = 300L << 20;
 
   private final CudaDevice device;
   private final CudaEngine engine;
   private final CacheGeometry geometry;
+  private final int pageTokens;
+  private final int window;
   private final int layers;
   private final int batch;
   private final int pages;
@@ -44,35 +43,32 @@ final class BenchCase implements AutoCloseable {
   private final TensorView k;
   private final TensorView out;
 
-  BenchCase(
-      CudaDevice device, CudaKernels kernels, KvCodec codec, int[] heads, int batch, int context) {
-    this(device, kernels, codec, SinkPolicy.DEFAULT, heads, batch, context);
-  }
-
+  /**
+   * Fills a cache.
+   *
+   * @param cache its codec, and whatever else is not the default
+   */
   BenchCase(
       CudaDevice device,
       CudaKernels kernels,
-      KvCodec codec,
-      SinkPolicy sinks,
+      KvCacheSpec.Builder cache,
       int[] heads,
       int batch,
       int context) {
     this.device = device;
     this.batch = batch;
-    pages = context / PAGE;
-    long bytes = (long) batch * pages * heads[1] * PAGE * HEAD_DIM * 4 * codec.bits() / 16;
+    KvCacheSpec spec = cache.firstSinkLayer(0).capacityTokens(context).build();
+    pageTokens = spec.pageTokens();
+    window = spec.windowTokens() + (pageTokens - 1) / 2;
+    pages = context / pageTokens;
+    ModelShape one = ModelShape.of(1, heads[0], heads[1], HEAD_DIM);
+    int bits = new CacheGeometry(one, spec).layer(0).codec().bits();
+    long bytes = (long) batch * context * heads[1] * HEAD_DIM * 4 * bits / 16;
     layers = Math.clamp(BEYOND_L2 / bytes, 1, 12);
     ModelShape shape = ModelShape.of(layers, heads[0], heads[1], HEAD_DIM);
-    KvCacheSpec spec =
-        KvCacheSpec.builder()
-            .codec(codec)
-            .sinks(sinks)
-            .firstSinkLayer(0)
-            .capacityTokens(context)
-            .build();
     geometry = new CacheGeometry(shape, spec);
     int capacity = batch * (pages + 1) + TEMPLATE_PAGES;
-    PageMasks masks = new PageMasks(geometry.trackedHeads(), capacity, PAGE);
+    PageMasks masks = new PageMasks(geometry.trackedHeads(), capacity, pageTokens);
     engine =
         new CudaEngine(
             new CacheMemory(geometry, capacity, batch, masks), device, kernels, () -> {});
@@ -92,8 +88,8 @@ final class BenchCase implements AutoCloseable {
 
   /** Packs a few pages of random rows, and copies them over all others. */
   private void fill(int capacity) {
-    SequenceState first = new SequenceState(0, PAGE, table());
-    int rows = TEMPLATE_PAGES * PAGE + geometry.windowTokens();
+    SequenceState first = new SequenceState(0, pageTokens, table());
+    int rows = TEMPLATE_PAGES * pageTokens + geometry.windowTokens();
     int[] newPages = new int[TEMPLATE_PAGES];
     Arrays.setAll(newPages, i -> i);
     ModelShape shape = geometry.shape();
@@ -122,22 +118,22 @@ final class BenchCase implements AutoCloseable {
     device.synchronize(engine.stream);
   }
 
-  /** The sequences with {@code window} tokens in the window, pages in random places. */
-  private CudaStep step(int window) {
+  /** The sequences with so many tokens in the window, pages in random places. */
+  private CudaStep step(int tokens) {
     List<Integer> ids = new ArrayList<>();
     for (int i = 0; i < batch * (pages + 1); i++) {
       ids.add(i);
     }
     Collections.shuffle(ids, new Random(2));
     List<SequenceStep> steps = new ArrayList<>();
-    boolean flushes = geometry.flushedPages(window, 1) > 0;
+    boolean flushes = geometry.flushedPages(tokens, 1) > 0;
     for (int s = 0; s < batch; s++) {
-      SequenceState state = new SequenceState(s, PAGE, table());
+      SequenceState state = new SequenceState(s, pageTokens, table());
       int[] mine = new int[pages];
       for (int i = 0; i < pages; i++) {
         mine[i] = ids.get(s * (pages + 1) + i);
       }
-      state.advance(pages * PAGE + window, mine);
+      state.advance(pages * pageTokens + tokens, mine);
       addSinks(state.sinks());
       int[] newPages = flushes ? new int[] {ids.get(s * (pages + 1) + pages)} : new int[0];
       steps.add(new SequenceStep(state, s, 1, newPages));
@@ -149,10 +145,10 @@ final class BenchCase implements AutoCloseable {
     SinkPicks picks = new SinkPicks(geometry.sinks());
     for (int head = 0; head < table.heads(); head++) {
       for (int round = 0; round < 6; round++) {
-        long[] scores = new long[PAGE];
+        long[] scores = new long[pageTokens];
         Arrays.fill(scores, 1000);
         Arrays.fill(scores, 0, 3, 100 - round);
-        table.select(head, round * PAGE, scores, PAGE, new SinkJournal(), picks);
+        table.select(head, round * pageTokens, scores, pageTokens, new SinkJournal(), picks);
       }
     }
   }
@@ -179,7 +175,7 @@ final class BenchCase implements AutoCloseable {
    * the window.
    */
   double attendMicros() {
-    CudaStep step = step(WINDOW);
+    CudaStep step = step(window);
     double micros = time(step, layer -> step.attend(layer, DType.F16));
     step.rollback();
     return micros;
@@ -196,10 +192,10 @@ final class BenchCase implements AutoCloseable {
   /** Bytes that attention of one layer has to read, codes and parameters or dense rows. */
   long usefulBytes() {
     CudaLayout layout = engine.layouts[0];
-    long dense = (WINDOW + 1 + 18L) * layout.denseBlock / CudaLayout.TILE;
+    long dense = (window + 1 + 18L) * layout.denseBlock / CudaLayout.TILE;
     return (long) batch
         * geometry.shape().numKvHeads()
-        * ((long) pages * layout.pageBytes + (layout.isQuantized() ? dense : WINDOW * 512L));
+        * ((long) pages * layout.pageBytes + (layout.isQuantized() ? dense : window * 512L));
   }
 
   @Override

@@ -103,14 +103,13 @@ public final class DeviceBench {
     CudaKernels kernels = new CudaKernels(device, DIM);
     for (int i = 0; i < CASES.length; i++) {
       int[] c = CASES[i];
-      int[] heads = {c[0], c[1]};
       double dense;
       long denseBytes;
-      try (BenchCase fp16 = new BenchCase(device, kernels, KvCodec.FP16, heads, c[2], c[3])) {
+      try (BenchCase fp16 = decode(kernels, KvCodec.FP16, c)) {
         dense = fp16.attendMicros();
         denseBytes = fp16.usefulBytes();
       }
-      try (BenchCase int2 = new BenchCase(device, kernels, KvCodec.INT2, heads, c[2], c[3])) {
+      try (BenchCase int2 = decode(kernels, KvCodec.INT2, c)) {
         double attend = int2.attendMicros();
         double flush = int2.flushMicros();
         String shape = "decode %d %d %d %d".formatted(c[0], c[1], c[2], c[3]);
@@ -140,14 +139,19 @@ public final class DeviceBench {
     prompt();
     print("");
     MassBench.rows(device, kernels).forEach(row -> print("%s", row));
+    print("");
+    PageSizeBench.rows(device, kernels).forEach(row -> print("%s", row));
     hostCost();
+  }
+
+  private BenchCase decode(CudaKernels kernels, KvCodec codec, int[] c) {
+    KvCacheSpec.Builder cache = KvCacheSpec.builder().codec(codec);
+    return new BenchCase(device, kernels, cache, new int[] {c[0], c[1]}, c[2], c[3]);
   }
 
   /** Cells of a table: the adaptive codec beside fp16 and the published 2 bits. */
   private String adaptive(CudaKernels kernels, int[] c, double dense, double int2) {
-    int[] heads = {c[0], c[1]};
-    try (BenchCase bench =
-        new BenchCase(device, kernels, KvCodec.INT2_ADAPTIVE, heads, c[2], c[3])) {
+    try (BenchCase bench = decode(kernels, KvCodec.INT2_ADAPTIVE, c)) {
       double attend = bench.attendMicros();
       return String.format(
           Locale.ROOT,

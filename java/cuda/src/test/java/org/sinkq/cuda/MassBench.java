@@ -3,6 +3,7 @@ package org.sinkq.cuda;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 import org.sinkq.SinkPolicy;
 
@@ -62,7 +63,8 @@ public final class MassBench {
   private static double step(
       CudaDevice device, CudaKernels kernels, KvCodec codec, SinkPolicy sinks, int[] c) {
     int[] heads = {c[0], c[1]};
-    try (BenchCase bench = new BenchCase(device, kernels, codec, sinks, heads, c[2], c[3])) {
+    KvCacheSpec.Builder cache = KvCacheSpec.builder().codec(codec).sinks(sinks);
+    try (BenchCase bench = new BenchCase(device, kernels, cache, heads, c[2], c[3])) {
       return bench.attendMicros();
     }
   }
