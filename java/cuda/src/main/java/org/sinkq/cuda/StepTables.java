@@ -78,7 +78,11 @@ final class StepTables {
       if (columns > CudaKernels.FEW_COLUMNS) {
         return 6;
       }
-      return pageTokens == 128 ? 12 : pageTokens == 64 ? 20 : 28;
+      return switch (pageTokens) {
+        case 128 -> 12;
+        case 64 -> 20;
+        default -> 28;
+      };
     }
 
     /**

@@ -7,9 +7,7 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvCodec;
 
 /** What a decode step's attention takes over pages of other sizes, and of 4 bits. */
-public final class PageSizeBench {
-  private static final int DIM = 128;
-
+final class PageSizeBench {
   private static final KvCodec[] CODECS = {KvCodec.INT2, KvCodec.INT4};
   private static final int[] SIZES = {128, 64, 32};
 
@@ -17,13 +15,6 @@ public final class PageSizeBench {
   private static final int[][] STEPS = {{1, 8 << 10}, {1, 32 << 10}, {8, 8 << 10}, {8, 32 << 10}};
 
   private PageSizeBench() {}
-
-  /** The table alone. */
-  public static void main(String[] args) {
-    try (CudaDevice device = new JcudaDevice(0)) {
-      rows(device, new CudaKernels(device, DIM)).forEach(System.out::println);
-    }
-  }
 
   /** Measures; a table in Markdown. */
   static List<String> rows(CudaDevice device, CudaKernels kernels) {
@@ -42,7 +33,7 @@ public final class PageSizeBench {
     return rows;
   }
 
-  static String row(CudaDevice device, CudaKernels kernels, int batch, int context) {
+  private static String row(CudaDevice device, CudaKernels kernels, int batch, int context) {
     StringBuilder row = new StringBuilder("| %d, %dK |".formatted(batch, context >> 10));
     int[] heads = {32, 8};
     for (KvCodec codec : CODECS) {
