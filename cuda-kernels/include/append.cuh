@@ -38,40 +38,67 @@ __device__ __forceinline__ uint64_t score_units(uint32_t bits) {
   return exponent == 0 ? mantissa : (mantissa | 0x400) << (exponent - 1);
 }
 
-// A row of a sequence's step into its slot of the window, by a warp.
+// A row of a sequence's step on its way into the window, by a warp: asked for first, and put there once it has come.
 template <int D>
-__device__ __forceinline__ void put_row(const Params& p, const Sequence& s, int sequence, int head, const Window& w,
-                                        int row_of_step) {
-  constexpr int EACH = ceil_div(D, 32);
-  int lane = threadIdx.x % 32;
-  int slot = w.slot(s.length - s.flushed + row_of_step);
-  uint8_t* block = w.blocks + int64_t{slot / TILE} * (2 * dense_half(D));
-  int64_t row = s.first_row + row_of_step;
-  int64_t key_at = row * p.k.token_stride + head * p.k.head_stride;
-  int64_t value_at = row * p.v.token_stride + head * p.v.head_stride;
-  uint32_t key[EACH];
-  uint32_t value[EACH];
-#pragma unroll
-  for (int i = 0; i < EACH; i++) {
-    int d = i * 32 + lane;
-    if (d >= D) continue;
-    key[i] = load_bits(p.k, key_at + d);
-    value[i] = load_bits(p.v, value_at + d);
+struct NewRow {
+  static constexpr int EACH = ceil_div(D, 32);
+
+  // Bits of elements. Those of fp32 come in halves: a load never waits for one of the other size to leave its register.
+  uint32_t key[EACH][2];
+  uint32_t value[EACH][2];
+
+  static __device__ __forceinline__ void load(uint32_t (&x)[2], const Tensor& from, int64_t at) {
+    bool whole = from.dtype == F32;
+    const uint16_t* halves = reinterpret_cast<const uint16_t*>(from.data) + (whole ? 2 * at : at);
+    x[0] = halves[0];
+    x[1] = whole ? halves[1] : 0;
   }
-  uint64_t score = 0;
-#pragma unroll
-  for (int i = 0; i < EACH; i++) {
-    int d = i * 32 + lane;
-    if (d >= D) continue;
-    uint16_t key_bits = checked(p, of_bits(p.k, key[i]), sequence, row_of_step, head, 0, d);
-    score += score_units(key_bits & 0x7FFF);
-    *reinterpret_cast<uint16_t*>(block + dense_key_offset(slot, d)) = key_bits;
-    *reinterpret_cast<uint16_t*>(block + dense_value_offset<D>(slot, d)) =
-        checked(p, of_bits(p.v, value[i]), sequence, row_of_step, head, 1, d);
+
+  static __device__ __forceinline__ float element(const uint32_t (&x)[2], const Tensor& from) {
+    return of_bits(from, x[0] | x[1] << 16);
   }
-  for (int i = 16; i > 0; i /= 2) score += __shfl_xor_sync(~0u, score, i);
-  if (p.sink_slots > 0 && lane == 0) w.scores[slot] = score;
-}
+
+  __device__ __forceinline__ void load(const Params& p, const Sequence& s, int head, int row_of_step) {
+    int lane = threadIdx.x % 32;
+    int64_t row = s.first_row + row_of_step;
+    int64_t key_at = row * p.k.token_stride + head * p.k.head_stride;
+    int64_t value_at = row * p.v.token_stride + head * p.v.head_stride;
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+      int d = i * 32 + lane;
+      if (d >= D) continue;
+      load(key[i], p.k, key_at + d);
+      load(value[i], p.v, value_at + d);
+    }
+  }
+
+  // Puts it into the window, and into a copy of the halves of its block if there is one.
+  __device__ __forceinline__ void put(const Params& p, const Sequence& s, int sequence, int head, const Window& w,
+                                      int row_of_step, uint8_t* keys, uint8_t* values) const {
+    int lane = threadIdx.x % 32;
+    int slot = w.slot(s.length - s.flushed + row_of_step);
+    uint8_t* block = w.blocks + int64_t{slot / TILE} * (2 * dense_half(D));
+    uint64_t score = 0;
+#pragma unroll
+    for (int i = 0; i < EACH; i++) {
+      int d = i * 32 + lane;
+      if (d >= D) continue;
+      uint16_t key_bits = checked(p, element(key[i], p.k), sequence, row_of_step, head, 0, d);
+      uint16_t value_bits = checked(p, element(value[i], p.v), sequence, row_of_step, head, 1, d);
+      score += score_units(key_bits & 0x7FFF);
+      int key_at = dense_key_offset(slot, d);
+      int value_at = dense_value_offset<D>(slot, d);
+      *reinterpret_cast<uint16_t*>(block + key_at) = key_bits;
+      *reinterpret_cast<uint16_t*>(block + value_at) = value_bits;
+      if (keys != nullptr) {
+        *reinterpret_cast<uint16_t*>(keys + key_at) = key_bits;
+        *reinterpret_cast<uint16_t*>(values + value_at - dense_half(D)) = value_bits;
+      }
+    }
+    for (int i = 16; i > 0; i /= 2) score += __shfl_xor_sync(~0u, score, i);
+    if (p.sink_slots > 0 && lane == 0) w.scores[slot] = score;
+  }
+};
 
 // A block of 16 tokens into the staging area. Lane 4 g + t has tokens g and g + 8, channels 2 t and 2 t + 1 of 8, as
 // keys lie in the block; values lie there transposed.
@@ -178,7 +205,9 @@ __device__ void append(const Params& p) {
     int block = blockIdx.x / 2;
     if (block * TILE < s.length - s.flushed + s.rows) BlockAppender<D>(p, s, block, blockIdx.x % 2).run();
   } else if (blockIdx.x < s.rows) {
-    put_row<D>(p, s, blockIdx.z, blockIdx.y, window<2 * dense_half(D)>(p, s, blockIdx.y), blockIdx.x);
+    NewRow<D> row;
+    row.load(p, s, blockIdx.y, blockIdx.x);
+    row.put(p, s, blockIdx.z, blockIdx.y, window<2 * dense_half(D)>(p, s, blockIdx.y), blockIdx.x, nullptr, nullptr);
   }
 }
 

@@ -41,15 +41,20 @@ struct Attention : Products<BITS, D, G, WIDE> {
   using P::warp;
   using P::Products;
 
+  // Unit of the window that the only new row of the sequence belongs to; -1 if it is not for this warp to put it there.
   // Several rows were put there by `append`. Blocks with other columns of the same row put it there too, in
   // the same bits, so that a warp has to wait for nobody.
-  __device__ __forceinline__ void append_own_row() const {
+  __device__ __forceinline__ int unit_of_new_row() const {
     int unit = this->window_unit + (seq.length - seq.flushed) / TILE;
     bool mine = unit >= item.first_unit && unit < item.end_unit && (unit - item.first_unit) % WARPS == turn;
-    if (mine && seq.rows == 1) {
-      put_row<D>(p, seq, item.sequence, item.head, this->win, 0);
-      __syncwarp();
-    }
+    return mine && seq.rows == 1 ? unit : -1;
+  }
+
+  // Puts the new row into the window. What has been copied from there was without it.
+  __device__ __forceinline__ void put_new_row(const NewRow<D>& row, bool copied) const {
+    if (copied) this->template wait<0>();
+    row.put(p, seq, item.sequence, item.head, this->win, 0, copied ? this->keys : nullptr, this->values);
+    __syncwarp();
   }
 
   // `self` is this object, whose type knows what pages of its kind hide, what their values are, and how they end.
@@ -57,18 +62,24 @@ struct Attention : Products<BITS, D, G, WIDE> {
   __device__ void run(Self& self) {
     int unit = this->next(item.first_unit + turn);
     int page = this->page_of(unit);
-    // The queries are asked for first, and looked at when the copies are under way.
+    // Queries and the new row are asked for first, and looked at when the copies are under way.
     uint32_t q[C][4] = {};
     this->load_queries(q);
-    append_own_row();
+    int row_unit = unit_of_new_row();
+    NewRow<D> row;
+    if (row_unit >= 0) row.load(p, seq, item.head, 0);
     const uint8_t* at = this->fetch_keys(unit, page);
     this->fetch_values(unit, at);
     this->begin(q);
+    int whole = 0;
     if constexpr (S::QUANTIZED) {
       __syncthreads();
       this->find_largest_steps();
       int last = item.first_column + item.columns - 1;
-      int whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
+      whole = this->lowest(seq.length + row_of(p, last));  // from here on, every column sees every token
+    }
+    if (row_unit >= 0) put_new_row(row, unit == row_unit);
+    if constexpr (S::QUANTIZED) {
       while (unit < this->page_end) unit = page_unit(self, unit, whole);
       self.end_pages();
     }
