@@ -19,7 +19,7 @@ import org.sinkq.TensorView;
 final class HostCost implements AutoCloseable {
   private static final int LAYERS = 32;
   private static final int DIM = 128;
-  private static final int WARM_UP = 2000;
+  private static final int WARM_UP = 10_000;
   private static final int STEPS = 300;
   private static final long ROW_BYTES = 32L * DIM * Short.BYTES;
 
