@@ -3,7 +3,7 @@
 // allows: a block for the keys of a page and one for each group of its values, a thread for each channel and number of
 // digits, and for each token's values and grid.
 //
-// Grid (pages to be filled, kv_heads, 1 + value groups), ADAPTIVE_PACK_THREADS a block; shared memory: keys as fp16 or
+// Grid (pages to be filled, kv_heads, 1 + value groups), PACK_THREADS a block; shared memory: keys as fp16 or
 // the values of a group as floats, then tables.
 #pragma once
 #include "adaptive_pack_keys.cuh"

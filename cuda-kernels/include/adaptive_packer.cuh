@@ -6,14 +6,12 @@
 
 namespace sinkq {
 
-constexpr int ADAPTIVE_PACK_THREADS = 512;
-
 template <int D>
 struct AdaptivePacker {
   using A = AdaptiveShape<D>;
   static constexpr int TOKENS = A::TOKENS;
   static constexpr int BLOCK = 2 * dense_half(D);
-  static constexpr int THREADS = ADAPTIVE_PACK_THREADS;
+  static constexpr int THREADS = PACK_THREADS;
 
   uint32_t* masked;  // [4] bits
 

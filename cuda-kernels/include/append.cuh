@@ -120,19 +120,23 @@ struct BlockAppender {
   __device__ BlockAppender(const Params& p, const Sequence& s, int block, int value)
       : p(p), s(s), block(block), value(value), x(value ? p.v : p.k), first(block * TILE - (s.length - s.flushed)) {}
 
-  // Two elements of a row as fp16.
-  __device__ __forceinline__ uint32_t pair(int row, int channel) const {
-    if (row < 0 || row >= s.rows) return 0;
-    int64_t at = (s.first_row + row) * x.token_stride + head * x.head_stride + channel;
-    if (x.dtype == F32) {
-      const float* from = reinterpret_cast<const float*>(x.data) + at;
-      float2 both = (reinterpret_cast<uintptr_t>(from) & 7) == 0 ? *reinterpret_cast<const float2*>(from)
-                                                                 : float2{from[0], from[1]};
-      return pack_halves(both.x, both.y);
+  // Two elements as they lie in memory, so that nothing waits for them yet. How wide they are and whether they are aligned is
+  // known to the compiler: a branch between two loads would have the second wait for the first.
+  template <int BYTES, bool ALIGNED>
+  static __device__ __forceinline__ uint2 load(const uint8_t* from) {
+    if constexpr (BYTES == 4) {
+      const uint32_t* words = reinterpret_cast<const uint32_t*>(from);
+      return ALIGNED ? *reinterpret_cast<const uint2*>(from) : uint2{words[0], words[1]};
     }
-    const uint16_t* from = reinterpret_cast<const uint16_t*>(x.data) + at;
-    uint32_t bits = (reinterpret_cast<uintptr_t>(from) & 3) == 0 ? *reinterpret_cast<const uint32_t*>(from)
-                                                                 : from[0] | from[1] << 16;
+    const uint16_t* halves = reinterpret_cast<const uint16_t*>(from);
+    return ALIGNED ? uint2{*reinterpret_cast<const uint32_t*>(from), 0} : uint2{halves[0], halves[1]};
+  }
+
+  // The same as fp16.
+  template <int BYTES, bool ALIGNED>
+  __device__ __forceinline__ uint32_t halves(uint2 pair) const {
+    if (BYTES == 4) return pack_halves(__uint_as_float(pair.x), __uint_as_float(pair.y));
+    uint32_t bits = ALIGNED ? pair.x : pair.x | pair.y << 16;
     return x.dtype == F16 ? bits : pack_halves(__uint_as_float(bits << 16), __uint_as_float(bits & 0xFFFF0000));
   }
 
@@ -152,11 +156,14 @@ struct BlockAppender {
     return {transpose(a.x), transpose(a.z), transpose(a.y), transpose(a.w)};
   }
 
+  // Where a row's part of this lane is; null if it is none of the step's.
+  __device__ __forceinline__ const uint8_t* row_data(int row, int bytes) const {
+    if (row < 0 || row >= s.rows) return nullptr;
+    return x.data + ((s.first_row + row) * x.token_stride + head * x.head_stride + 2 * t) * bytes;
+  }
+
   // The 16 x 16 tile of a channel tile. Rows in front of the step's come from the ring.
-  __device__ __forceinline__ uint4 tile(int c, const uint8_t* ring) const {
-    uint32_t words[4];
-#pragma unroll
-    for (int r = 0; r < 4; r++) words[r] = pair(first + g + 8 * (r % 2), c * TILE + 2 * t + 8 * (r / 2));
+  __device__ __forceinline__ uint4 tile(int c, uint32_t (&words)[4], const uint8_t* ring) const {
 #pragma unroll
     for (int r = 0; r < 4; r++) {
       words[r] = checked_pair(words[r], first + g + 8 * (r % 2), c * TILE + 2 * t + 8 * (r / 2));
@@ -170,19 +177,43 @@ struct BlockAppender {
     return {words[0], words[1], words[2], words[3]};
   }
 
+  template <int BYTES, bool ALIGNED>
   __device__ __forceinline__ void run() const {
+    constexpr int C = D / TILE;
+    constexpr int AT_ONCE = 4;  // channel tiles
     Window w = window<2 * HALF>(p, s, head);
     uint8_t* to = w.blocks + int64_t{block} * 2 * HALF + value * HALF;
     int from = (s.flushed + block * TILE) % p.ring_tokens;
     const uint8_t* ring = head_rows(p, s.slot, head) + from / TILE * 2 * HALF + value * HALF;
+    const uint8_t* rows[2] = {row_data(first + g, BYTES), row_data(first + g + 8, BYTES)};
     uint64_t score[2] = {};
-#pragma unroll 2
-    for (int c = 0; c < D / TILE; c++) {
-      uint4 a = tile(c, ring);
-      reinterpret_cast<uint4*>(to + c * TILE_BYTES)[lane] = value ? transposed(a) : a;
-      if (value) continue;
-      score[0] += units_of_pair(a.x) + units_of_pair(a.z);
-      score[1] += units_of_pair(a.y) + units_of_pair(a.w);
+#pragma unroll 1
+    for (int begin = 0; begin < C; begin += AT_ONCE) {
+      uint2 pairs[AT_ONCE][4] = {};
+#pragma unroll
+      for (int i = 0; i < AT_ONCE; i++) {
+#pragma unroll
+        for (int r = 0; r < 4; r++) {
+          bool there = C % AT_ONCE == 0 || begin + i < C;
+          const uint8_t* row = rows[r % 2];
+          if (there && row != nullptr) {
+            pairs[i][r] = load<BYTES, ALIGNED>(row + ((begin + i) * TILE + 8 * (r / 2)) * BYTES);
+          }
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < AT_ONCE; i++) {
+        int c = begin + i;
+        if (C % AT_ONCE != 0 && c >= C) break;
+        uint32_t words[4];
+#pragma unroll
+        for (int r = 0; r < 4; r++) words[r] = halves<BYTES, ALIGNED>(pairs[i][r]);
+        uint4 a = tile(c, words, ring);
+        reinterpret_cast<uint4*>(to + c * TILE_BYTES)[lane] = value ? transposed(a) : a;
+        if (value) continue;
+        score[0] += units_of_pair(a.x) + units_of_pair(a.z);
+        score[1] += units_of_pair(a.y) + units_of_pair(a.w);
+      }
     }
     if (p.sink_slots == 0 || value) return;
 #pragma unroll
@@ -190,6 +221,22 @@ struct BlockAppender {
       score[h] += __shfl_xor_sync(~0u, score[h], 1);
       score[h] += __shfl_xor_sync(~0u, score[h], 2);
       if (t == 0) w.scores[block * TILE + g + 8 * h] = score[h];
+    }
+  }
+
+  __device__ __forceinline__ void run() const {
+    bool even = ((x.token_stride | x.head_stride) & 1) == 0;
+    uintptr_t address = reinterpret_cast<uintptr_t>(x.data);
+    if (x.dtype == F32) {
+      if (even && (address & 7) == 0) {
+        run<4, true>();
+      } else {
+        run<4, false>();
+      }
+    } else if (even && (address & 3) == 0) {
+      run<2, true>();
+    } else {
+      run<2, false>();
     }
   }
 

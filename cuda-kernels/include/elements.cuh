@@ -27,10 +27,6 @@ __device__ __forceinline__ float load(const uint8_t* data, int64_t index) {
 }
 
 // Likewise for any type.
-__device__ __forceinline__ uint32_t load_bits(const Tensor& x, int64_t index) {
-  return x.dtype == F32 ? load_bits<F32>(x.data, index) : load_bits<F16>(x.data, index);
-}
-
 __device__ __forceinline__ float of_bits(const Tensor& x, uint32_t bits) {
   return x.dtype == F32 ? of_bits<F32>(bits) : x.dtype == F16 ? of_bits<F16>(bits) : of_bits<BF16>(bits);
 }

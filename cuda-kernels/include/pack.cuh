@@ -1,5 +1,5 @@
-// pack: one page from the window, quantized (or, for dense pages, copied).
-// Grid (pages to be filled, kv_heads), PACK_THREADS a block; shared memory: 2 D G bytes of fp16, then
+// pack: pages from the window, quantized (or, for dense pages, copied), each half by a block of its own.
+// Grid (pages to be filled, kv_heads, halves), PACK_THREADS a block; shared memory: 2 D G bytes of fp16, then
 // scales and minima.
 #pragma once
 #include <cuda_fp16.h>
@@ -8,13 +8,13 @@
 
 namespace sinkq {
 
-constexpr int PACK_THREADS = 256;
+constexpr int PACK_THREADS = 512;
 
 // Halves between two rows of the transposed copy in shared memory; odd multiple of a word.
 __host__ __device__ constexpr int pack_pitch(int columns) { return columns + 2; }
 
 __host__ __device__ constexpr int pack_shared(int head_dim, int page_tokens) {
-  return 2 * pack_pitch(head_dim) * page_tokens + 8 * (head_dim + 2 * page_tokens) + 16;
+  return 2 * pack_pitch(head_dim) * page_tokens + 8 * (head_dim > 2 * page_tokens ? head_dim : 2 * page_tokens) + 16;
 }
 
 // fp16 bits as an integer in numeric order, -0 below +0, as Java's Math.min has it.
@@ -72,11 +72,10 @@ __device__ __forceinline__ void put_parameters(uint8_t* minimum, int scale_offse
 __device__ __forceinline__ void mark_masked(const Params& p, int sequence, int head, int first, uint32_t* masked) {
   if (threadIdx.x < 4) masked[threadIdx.x] = 0;
   __syncthreads();
-  if (p.sink_slots == 0 || threadIdx.x != 0) return;
-  const int* picks = p.picks + (int64_t{sequence} * p.kv_heads + head) * (1 + p.pool_tokens);
-  for (int i = 0; i < picks[0]; i++) {
-    int token = picks[1 + i] - first;
-    if (token >= 0 && token < p.page_tokens) masked[token / 32] |= 1u << (token % 32);
+  if (p.sink_slots == 0 || threadIdx.x >= p.pool_tokens) return;
+  int token = p.picks[(int64_t{sequence} * p.kv_heads + head) * p.pool_tokens + threadIdx.x] - first;
+  if (token >= 0 && token < p.page_tokens) {
+    atomicOr(masked + token / 32, 1u << (token % 32));
   }
 }
 
@@ -91,10 +90,9 @@ struct Packer {
 
   const Params& p;
   int tokens;
-  uint16_t* x;           // [G][PITCH] keys, then values
-  float2* key_range;     // [D]
-  float2* value_range;   // [GROUPS][G]
-  uint32_t* masked;      // [4] bits of masked tokens
+  uint16_t* x;       // [G][PITCH] keys or values
+  float2* range;     // [D] of keys, [GROUPS][G] of values
+  uint32_t* masked;  // [4] bits of masked tokens
 
   // Copies one half of the page's dense blocks to shared memory, token by token.
   __device__ void gather(const Window& w, int first, bool values) {
@@ -136,27 +134,28 @@ struct Packer {
   __device__ void pack_keys(uint8_t* page) {
     int parameters_at = code_bytes(BITS, D, tokens);
     bool any = any_masked();
-    // Two channels for four lanes, which share the tokens.
-    for (int first = 0; first < 2 * D; first += PACK_THREADS) {
+    // Two channels for so many lanes, which share the tokens.
+    constexpr int SHARING = 8;
+    for (int first = 0; first < SHARING * D / 2; first += PACK_THREADS) {
       int i = first + threadIdx.x;
-      int d = i / 4 * 2;
+      int d = i / SHARING * 2;
       Range r[2];
       if (d < D) {
-#pragma unroll 8
-        for (int t = i % 4; t < tokens; t += 4) {
+#pragma unroll 4
+        for (int t = i % SHARING; t < tokens; t += SHARING) {
           uint32_t both = pair(t, d);
           if (is_masked(any, t)) continue;
           r[0].add(static_cast<uint16_t>(both));
           r[1].add(static_cast<uint16_t>(both >> 16));
         }
       }
-      r[0].join(4);
-      r[1].join(4);
-      d += i % 4;
-      if (i % 4 < 2 && d < D) {
-        key_range[d] = parameters<BITS>(r[i % 4]);
+      r[0].join(SHARING);
+      r[1].join(SHARING);
+      d += i % SHARING;
+      if (i % SHARING < 2 && d < D) {
+        range[d] = parameters<BITS>(r[i % SHARING]);
         uint8_t* minimum = page + parameters_at + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
-        put_parameters(minimum, SCALE_OFFSET, key_range[d], d == 0 && any);
+        put_parameters(minimum, SCALE_OFFSET, range[d], d == 0 && any);
       }
     }
     __syncthreads();
@@ -178,8 +177,8 @@ struct Packer {
           int channel = first + 8 * h;
           uint32_t both = pair(token, channel);
           float2 keys = __half22float2(*reinterpret_cast<const __half2*>(&both));
-          word |= code<BITS>(keys.x, key_range[channel]) << (16 * h + BITS * n);
-          word |= code<BITS>(keys.y, key_range[channel + 1]) << (16 * h + 8 + BITS * n);
+          word |= code<BITS>(keys.x, range[channel]) << (16 * h + BITS * n);
+          word |= code<BITS>(keys.y, range[channel + 1]) << (16 * h + 8 + BITS * n);
         }
       }
       reinterpret_cast<uint32_t*>(page)[i] = word;
@@ -190,26 +189,27 @@ struct Packer {
     int parameters_at = code_bytes(BITS, D, tokens);
     int token_tiles = tokens / TILE;
     bool any = any_masked();
-    // Two lanes share a token's channels.
-    for (int first = 0; first < 2 * GROUPS * tokens; first += PACK_THREADS) {
-      int i = (first + threadIdx.x) / 2;
+    // So many lanes share a token's channels.
+    constexpr int SHARING = 4;
+    for (int first = 0; first < SHARING * GROUPS * tokens; first += PACK_THREADS) {
+      int i = (first + threadIdx.x) / SHARING;
       int t = i % tokens;
       int group = i / tokens;
       Range r;
       if (group < GROUPS) {
 #pragma unroll 8
-        for (int d = group * GROUP + 2 * (threadIdx.x % 2); d < (group + 1) * GROUP; d += 4) {
+        for (int d = group * GROUP + 2 * (threadIdx.x % SHARING); d < (group + 1) * GROUP; d += 2 * SHARING) {
           uint32_t both = pair(t, d);
           r.add(static_cast<uint16_t>(both));
           r.add(static_cast<uint16_t>(both >> 16));
         }
       }
-      r.join(2);
-      if (group < GROUPS && threadIdx.x % 2 == 0) {
-        value_range[i] = parameters<BITS>(r);
+      r.join(SHARING);
+      if (group < GROUPS && threadIdx.x % SHARING == 0) {
+        range[i] = parameters<BITS>(r);
         uint8_t* minimum = half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES +
                            value_parameter_offset(t % TILE);
-        put_parameters(minimum, VALUE_SCALE_OFFSET, value_range[i], group == 0 && is_masked(any, t));
+        put_parameters(minimum, VALUE_SCALE_OFFSET, range[i], group == 0 && is_masked(any, t));
       }
     }
     __syncthreads();
@@ -225,7 +225,7 @@ struct Packer {
         for (int byte = 0; byte < 4; byte++) {
           int token = (j / CHANNEL_TILES * 2 + byte % 2) * TILE + column + byte / 2;
           if (is_masked(any, token)) continue;
-          word |= code<BITS>(at(token, channel), value_range[channel / GROUP * tokens + token])
+          word |= code<BITS>(at(token, channel), range[channel / GROUP * tokens + token])
                   << (8 * byte + BITS * n);
         }
       }
@@ -247,27 +247,28 @@ __device__ void pack(const Params& p) {
   uint8_t* record = p.pages + (int64_t{page} * p.kv_heads + head) * page_bytes(BITS, D, p.page_tokens);
   Window w = window<P::BLOCK>(p, s, head);
   int first = index * p.page_tokens;
+  bool values = blockIdx.z == 1;
   if constexpr (BITS == 16) {
+    // Every second word, since both halves of a block of tokens are copied alike.
     constexpr int WORDS = P::BLOCK / 16;
-    for (int i = threadIdx.x; i < p.page_tokens / TILE * WORDS; i += PACK_THREADS) {
+    for (int i = 2 * threadIdx.x + values; i < p.page_tokens / TILE * WORDS; i += 2 * PACK_THREADS) {
       int block = w.slot(first + i / WORDS * TILE) / TILE;
       reinterpret_cast<uint4*>(record)[i] =
           reinterpret_cast<const uint4*>(w.blocks + int64_t{block} * P::BLOCK)[i % WORDS];
     }
   } else {
     uint16_t* x = reinterpret_cast<uint16_t*>(shared);
-    float2* key_range = reinterpret_cast<float2*>(x + P::PITCH * p.page_tokens);
-    float2* value_range = key_range + D;
-    uint32_t* masked = reinterpret_cast<uint32_t*>(value_range + 2 * p.page_tokens);
-    P packer{p, p.page_tokens, x, key_range, value_range, masked};
+    float2* range = reinterpret_cast<float2*>(x + P::PITCH * p.page_tokens);
+    uint32_t* masked = reinterpret_cast<uint32_t*>(range + max(D, 2 * p.page_tokens));
+    P packer{p, p.page_tokens, x, range, masked};
+    packer.gather(w, first, values);
     mark_masked(p, entry[0], head, first, masked);
-    packer.gather(w, first, false);
     __syncthreads();
-    packer.pack_keys(record);
-    __syncthreads();
-    packer.gather(w, first, true);
-    __syncthreads();
-    packer.pack_values(record + key_half(BITS, D, p.page_tokens));
+    if (values) {
+      packer.pack_values(record + key_half(BITS, D, p.page_tokens));
+    } else {
+      packer.pack_keys(record);
+    }
   }
 }
 

@@ -69,7 +69,7 @@ struct Params {
   uint64_t* kept_scores;  // of this layer
   uint8_t* sinks;         // sink tables, see sinks.cuh
   int64_t sinks_stride;   // bytes from one sequence slot to the next
-  int* picks;             // [sequence][kv_heads][1 + pool]: count, then flushed tokens that became sinks
+  int* picks;             // [sequence][kv_heads][pool]: flushed tokens that became sinks, then -1
   float* partials;        // partial results, see merge.cuh
   unsigned* counters;
   unsigned long long* error;  // smallest code of a key or value that fp16 cannot hold

@@ -46,7 +46,7 @@ CODEC(2, q2)
 CODEC(4, q4)
 CODEC(16, f16)
 
-extern "C" __global__ void __launch_bounds__(sinkq::ADAPTIVE_PACK_THREADS)
+extern "C" __global__ void __launch_bounds__(sinkq::PACK_THREADS)
     NAME(pack_q2a_d, HEAD_DIM)(const __grid_constant__ Params p) {
   sinkq::pack_adaptive<HEAD_DIM>(p);
 }

@@ -142,7 +142,7 @@ final class CudaEngine implements Engine, CudaHost {
             (long) slots * MOST_COLUMNS * (geometry.shape().headDim() + 2) * Float.BYTES);
     long counters = buffers.allocate((long) slots * Integer.BYTES);
     device.fill(counters, (byte) 0, (long) slots * Integer.BYTES, stream);
-    int pickInts = 1 + geometry.sinks().poolTokens();
+    int pickInts = Math.max(1, geometry.sinks().poolTokens());
     long picks = buffers.allocate((long) memory.sequences() * heads * pickInts * Integer.BYTES);
     extents = buffers.allocate(extentBytes(extentRows));
     LaunchParameters[] all = new LaunchParameters[layouts.length];

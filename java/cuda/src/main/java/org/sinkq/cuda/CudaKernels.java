@@ -19,10 +19,7 @@ final class CudaKernels {
   static final int ATTEND_THREADS = 128;
 
   /** Threads of a block of {@code pack}. */
-  static final int PACK_THREADS = 256;
-
-  /** The same for pages of the adaptive codec. */
-  static final int ADAPTIVE_PACK_THREADS = 512;
+  static final int PACK_THREADS = 512;
 
   /** Threads of a block of {@code keep} and {@code publish}. */
   static final int COPY_THREADS = 128;

@@ -71,14 +71,13 @@ final class LayerLaunches {
       CudaDevice.Function select = engine.kernels.function("select");
       engine.launch(flushStream, select, heads, sequences, 1, CudaKernels.WARP, 0, layer);
     }
-    boolean adaptive = layout.isAdaptive();
     engine.launch(
         flushStream,
         engine.kernels.pack(layout),
         pages,
         heads,
-        adaptive ? 1 + layout.valueGroups : 1,
-        adaptive ? CudaKernels.ADAPTIVE_PACK_THREADS : CudaKernels.PACK_THREADS,
+        layout.isAdaptive() ? 1 + layout.valueGroups : 2,
+        CudaKernels.PACK_THREADS,
         layout.packShared(),
         layer);
   }
