@@ -138,6 +138,8 @@ public final class DeviceBench {
     print("");
     prompt();
     print("");
+    PromptCase.rows(device).forEach(row -> print("%s", row));
+    print("");
     MassBench.rows(device, kernels).forEach(row -> print("%s", row));
     print("");
     PageSizeBench.rows(device, kernels).forEach(row -> print("%s", row));

@@ -8,7 +8,7 @@ import org.sinkq.KvCodec;
 import org.sinkq.SinkPolicy;
 
 /** What it costs a layer that sinks go by attention mass instead of key norm. */
-public final class MassBench {
+final class MassBench {
   private static final int DIM = 128;
 
   /** Heads of queries and keys, batch and context of decode steps. */
@@ -26,13 +26,6 @@ public final class MassBench {
           SinkPolicy.Selection.MOST_ATTENDED);
 
   private MassBench() {}
-
-  /** The table alone. */
-  public static void main(String[] args) {
-    try (CudaDevice device = new JcudaDevice(0)) {
-      rows(device, new CudaKernels(device, DIM)).forEach(System.out::println);
-    }
-  }
 
   /** Measures; a table in Markdown. */
   static List<String> rows(CudaDevice device, CudaKernels kernels) {

@@ -3,9 +3,12 @@ package org.sinkq.cuda;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.IntConsumer;
 import org.sinkq.DType;
@@ -154,11 +157,12 @@ final class PromptCase implements AutoCloseable {
     engine.close();
   }
 
-  /** Prints a table of shapes. */
-  static void print(CudaDevice device) {
+  /** Measures several shapes; a table in Markdown, in microseconds. */
+  static List<String> rows(CudaDevice device) {
     int[][] cases = {
       {32, 8, 128, 0, 8192},
       {32, 8, 128, 0, 2048},
+      {32, 8, 128, 0, 512},
       {32, 8, 128, 8192, 2048},
       {32, 8, 128, 32768, 512},
       {32, 8, 128, 32768, 64},
@@ -166,34 +170,30 @@ final class PromptCase implements AutoCloseable {
       {32, 8, 64, 0, 8192},
       {32, 8, 256, 0, 8192}
     };
-    System.out.println("| q/KV heads, D, in pages, rows | append | attend | flush | ms |");
-    System.out.println("|---|---|---|---|---|");
+    List<String> rows = new ArrayList<>();
+    rows.add("| q/KV heads, D, tokens in pages, rows | append, us | attend | flush | all |");
+    rows.add("|---|---|---|---|---|");
+    Map<Integer, CudaKernels> built = new HashMap<>();
     for (int[] c : cases) {
-      CudaKernels kernels = new CudaKernels(device, c[2]);
+      CudaKernels kernels = built.computeIfAbsent(c[2], dim -> new CudaKernels(device, dim));
       int[] heads = {c[0], c[1]};
       try (PromptCase prompt = new PromptCase(device, kernels, heads, c[2], c[3], c[4])) {
         Times t = prompt.run();
-        System.out.println(
+        rows.add(
             String.format(
                 Locale.ROOT,
-                "| %d/%d, %d, %d, %d | %.3f | %.3f | %.3f | %.2f |",
+                "| %d/%d, %d, %d, %d | %.1f | %.1f | %.1f | %.1f |",
                 c[0],
                 c[1],
                 c[2],
                 c[3],
                 c[4],
-                t.append,
-                t.attend,
-                t.flush,
-                t.all()));
+                1000 * t.append,
+                1000 * t.attend,
+                1000 * t.flush,
+                1000 * t.all()));
       }
     }
-  }
-
-  /** The table alone. */
-  public static void main(String[] args) {
-    try (CudaDevice device = new JcudaDevice(0)) {
-      print(device);
-    }
+    return rows;
   }
 }
