@@ -74,7 +74,7 @@ struct NewRow {
 
   // Puts it into the window, and into a copy of the halves of its block if there is one.
   __device__ __forceinline__ void put(const Params& p, const Sequence& s, int sequence, int head, const Window& w,
-                                      int row_of_step, uint8_t* keys, uint8_t* values) const {
+                                      int row_of_step, uint8_t* keys = nullptr, uint8_t* values = nullptr) const {
     int lane = threadIdx.x % 32;
     int slot = w.slot(s.length - s.flushed + row_of_step);
     uint8_t* block = w.blocks + int64_t{slot / TILE} * (2 * dense_half(D));
@@ -254,7 +254,7 @@ __device__ void append(const Params& p) {
   } else if (blockIdx.x < s.rows) {
     NewRow<D> row;
     row.load(p, s, blockIdx.y, blockIdx.x);
-    row.put(p, s, blockIdx.z, blockIdx.y, window<2 * dense_half(D)>(p, s, blockIdx.y), blockIdx.x, nullptr, nullptr);
+    row.put(p, s, blockIdx.z, blockIdx.y, window<2 * dense_half(D)>(p, s, blockIdx.y), blockIdx.x);
   }
 }
 

@@ -195,7 +195,7 @@ __device__ inline int apply(const Offers& offers, const Params& p, Table& table,
   return __popc(all);
 }
 
-// Copies the rows of new sinks into their slots, several elements of a lane at once.
+// Copies the rows of new sinks into their slots.
 template <int D>
 __device__ __forceinline__ void copy_rows(const Picks& picks, int count, const Window& w, uint8_t* sinks, int lane) {
   constexpr int BLOCK = 2 * dense_half(D);

@@ -26,7 +26,6 @@ import org.sinkq.TensorView;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cuda.ptx.InterpretedDevice;
 import org.sinkq.engine.Engine;
-import org.sinkq.engine.PageImage;
 
 /** Rows that are appended: kernels that run, and tensors on the device. */
 @Execution(ExecutionMode.CONCURRENT)
@@ -89,19 +88,7 @@ class InterpretedAppendTest {
       KvSequence onDevice = backend.newSequence();
       append(backend, host, TensorView.of(x, ROWS, HEADS, DIM));
       append(backend, onDevice, TensorView.ofDevice(memory, DType.F32, ROWS, HEADS, DIM));
-      Engine engine = EngineAccess.engine(backend);
-      for (int layer = 0; layer < LAYERS; layer++) {
-        for (int head = 0; head < HEADS; head++) {
-          for (int p = 0; p < EngineAccess.state(host).pageCount(); p++) {
-            PageImage left = page(engine, layer, head, host, p);
-            PageImage right = page(engine, layer, head, onDevice, p);
-            assertArrayEquals(left.keyCodes(), right.keyCodes());
-            assertArrayEquals(left.valueCodes(), right.valueCodes());
-            assertArrayEquals(left.keys(), right.keys());
-            assertArrayEquals(left.values(), right.values());
-          }
-        }
-      }
+      SamePages.check(EngineAccess.engine(backend), LAYERS, HEADS, host, onDevice);
       List<String> work = device.log();
       assertTrue(work.stream().anyMatch(w -> w.contains("append")), work::toString);
       assertTrue(work.stream().anyMatch(w -> w.contains("pack")), work::toString);
@@ -110,11 +97,6 @@ class InterpretedAppendTest {
           work::toString);
     }
     device.free(memory);
-  }
-
-  private static PageImage page(
-      Engine engine, int layer, int head, KvSequence sequence, int index) {
-    return engine.readPage(layer, head, EngineAccess.state(sequence).page(index));
   }
 
   @Test

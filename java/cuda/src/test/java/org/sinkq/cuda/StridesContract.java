@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Random;
+import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,8 +21,7 @@ import org.sinkq.KvCacheSpec;
 import org.sinkq.KvSequence;
 import org.sinkq.ModelShape;
 import org.sinkq.TensorView;
-import org.sinkq.engine.Engine;
-import org.sinkq.engine.PageImage;
+import org.sinkq.reference.Tensors;
 
 /**
  * Device tensors whose heads and tokens lie apart give the same bits as contiguous ones, whatever
@@ -55,77 +55,69 @@ abstract class StridesContract {
    * A tensor with so many elements in front of it and between two heads, and more between tokens.
    */
   private final class Apart implements AutoCloseable {
-    private final DType type;
-    private final int heads;
-    private final int dim;
-    private final int apart;
-    private final MemorySegment host;
+    private final MemorySegment all;
     private final long memory;
+    private final long front;
+    private final TensorView host;
 
     Apart(DType type, int heads, int dim, int apart) {
-      this.type = type;
-      this.heads = heads;
-      this.dim = dim;
-      this.apart = apart;
-      long bytes = (apart + MOST_ROWS * tokenStride()) * type.byteSize();
-      host = device.allocatePinned(bytes);
-      memory = device.allocate(bytes);
-    }
-
-    private long headStride() {
-      return (long) dim + apart;
-    }
-
-    private long tokenStride() {
-      return heads * headStride() + 2L * apart;
-    }
-
-    private long byteOffset(int row, int head, int channel) {
-      return (apart + row * tokenStride() + head * headStride() + channel) * type.byteSize();
+      long headStride = (long) dim + apart;
+      long tokenStride = heads * headStride + 2L * apart;
+      front = (long) apart * type.byteSize();
+      all = device.allocatePinned(front + MOST_ROWS * tokenStride * type.byteSize());
+      memory = device.allocate(all.byteSize());
+      host =
+          new TensorView(
+              all.asSlice(front), 0, type, MOST_ROWS, heads, dim, tokenStride, headStride);
     }
 
     TensorView view(int rows) {
-      long at = memory + (long) apart * type.byteSize();
-      return new TensorView(null, at, type, rows, heads, dim, tokenStride(), headStride());
+      return new TensorView(
+          null,
+          memory + front,
+          host.dtype(),
+          rows,
+          host.heads(),
+          host.headDim(),
+          host.tokenStride(),
+          host.headStride());
     }
 
     void upload(Random random, int rows) {
-      host.fill(UNTOUCHED);
-      for (int i = 0; i < rows * heads * dim; i++) {
-        float x = (float) random.nextGaussian();
-        long at = byteOffset(i / dim / heads, i / dim % heads, i % dim);
-        switch (type) {
-          case F32 -> host.set(ValueLayout.JAVA_FLOAT, at, x);
-          case F16 -> host.set(ValueLayout.JAVA_SHORT, at, Float.floatToFloat16(x));
-          case BF16 ->
-              host.set(
-                  ValueLayout.JAVA_SHORT, at, (short) (Float.floatToRawIntBits(x) >>> Short.SIZE));
+      all.fill(UNTOUCHED);
+      for (int row = 0; row < rows; row++) {
+        for (int head = 0; head < host.heads(); head++) {
+          double[] x = DoubleStream.generate(random::nextGaussian).limit(host.headDim()).toArray();
+          Tensors.write(host, row, head, x);
         }
       }
-      device.copyToDevice(memory, host, stream);
+      device.copyToDevice(memory, all, stream);
       device.synchronize(stream);
     }
 
     /** Elements of the first rows, byte by byte; all others have to be as they were. */
     byte[] download(int rows) {
-      device.copyToHost(host, memory, stream);
+      device.copyToHost(all, memory, stream);
       device.synchronize(stream);
-      byte[] elements = new byte[rows * heads * dim * type.byteSize()];
-      for (int i = 0; i < elements.length; i++) {
-        int element = i / type.byteSize();
-        long at = byteOffset(element / dim / heads, element / dim % heads, element % dim);
-        elements[i] = host.get(ValueLayout.JAVA_BYTE, at + i % type.byteSize());
-        host.set(ValueLayout.JAVA_BYTE, at + i % type.byteSize(), UNTOUCHED);
+      int bytes = host.headDim() * host.dtype().byteSize();
+      byte[] elements = new byte[rows * host.heads() * bytes];
+      for (int row = 0; row < rows; row++) {
+        for (int head = 0; head < host.heads(); head++) {
+          MemorySegment one = host.segment().asSlice(host.byteOffset(row, head), bytes);
+          int to = (row * host.heads() + head) * bytes;
+          MemorySegment.copy(one, 0, MemorySegment.ofArray(elements), to, bytes);
+          one.fill(UNTOUCHED);
+        }
       }
-      for (long at = 0; at < host.byteSize(); at++) {
-        assertEquals(UNTOUCHED, host.get(ValueLayout.JAVA_BYTE, at), "byte " + at + " is written");
+      for (long at = 0; at < all.byteSize(); at++) {
+        assertEquals(UNTOUCHED, all.get(ValueLayout.JAVA_BYTE, at), "byte " + at + " is written");
       }
       return elements;
     }
 
     @Override
     public void close() {
-      device.freePinned(host);
+      device.freePinned(all);
       device.free(memory);
     }
   }
@@ -162,7 +154,8 @@ abstract class StridesContract {
         byte[] actual = step(backend, spread, type, dim, apart, steps[i], i);
         assertArrayEquals(expected, actual, "step " + i + " of " + steps[i] + " rows");
       }
-      comparePages(EngineAccess.engine(backend), together, spread);
+      assertEquals(3, EngineAccess.state(together).pageCount());
+      SamePages.check(EngineAccess.engine(backend), 1, HEADS, together, spread);
     }
   }
 
@@ -188,21 +181,6 @@ abstract class StridesContract {
         plan.commit();
       }
       return out.download(rows);
-    }
-  }
-
-  private static void comparePages(Engine engine, KvSequence left, KvSequence right) {
-    int pages = EngineAccess.state(left).pageCount();
-    assertEquals(3, pages);
-    for (int p = 0; p < pages; p++) {
-      for (int head = 0; head < HEADS; head++) {
-        PageImage a = engine.readPage(0, head, EngineAccess.state(left).page(p));
-        PageImage b = engine.readPage(0, head, EngineAccess.state(right).page(p));
-        assertArrayEquals(a.keyCodes(), b.keyCodes());
-        assertArrayEquals(a.valueCodes(), b.valueCodes());
-        assertArrayEquals(a.keys(), b.keys());
-        assertArrayEquals(a.values(), b.values());
-      }
     }
   }
 }
