@@ -7,6 +7,23 @@ namespace sinkq {
 // Of a channel.
 constexpr int MAX_DIGITS = 3;
 
+// fp16 bits as an integer in numeric order, -0 below +0, as Java's Math.min has it.
+__device__ __forceinline__ int ordered(uint16_t bits) { return bits & 0x8000 ? -1 - (bits & 0x7FFF) : bits; }
+__device__ __forceinline__ float unordered(int order) {
+  uint16_t bits = order < 0 ? static_cast<uint16_t>(0x8000 | (-1 - order)) : static_cast<uint16_t>(order);
+  return __half2float(__ushort_as_half(bits));
+}
+
+struct Range {
+  int low = 0x7FFF;
+  int high = -0x8000;
+  __device__ __forceinline__ void add(uint16_t bits) {
+    int x = ordered(bits);
+    low = min(low, x);
+    high = max(high, x);
+  }
+};
+
 struct ChannelGrid {
   float error;
   uint16_t minimum;  // fp16
@@ -20,7 +37,7 @@ struct AdaptiveKeyPacker : AdaptivePacker<D> {
   using Base::is_masked;
   using Base::masked;
   static constexpr int THREADS = Base::THREADS;
-  static constexpr int PITCH = pack_pitch(D);
+  static constexpr int PITCH = D + 2;  // halves; an odd multiple of a word
   static constexpr int ROWS_AT_MOST = A::ROW_TILES * TILE;
 
   uint16_t* keys;      // [TOKENS][PITCH] fp16

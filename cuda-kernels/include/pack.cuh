@@ -1,70 +1,27 @@
 // pack: pages from the window, quantized (or, for dense pages, copied), each half by a block of its own.
-// Grid (pages to be filled, kv_heads, halves), PACK_THREADS a block; shared memory: 2 D G bytes of fp16, then
-// scales and minima.
+// Grid (pages to be filled, kv_heads, halves), PACK_THREADS a block; shared memory: a half's elements in fp16, a
+// Quantizer for each channel (keys) or token (values).
 #pragma once
-#include <cuda_fp16.h>
 #include "layout.cuh"
 #include "params.cuh"
+#include "quantizer.cuh"
 
 namespace sinkq {
 
 constexpr int PACK_THREADS = 512;
 
-// Halves between two rows of the transposed copy in shared memory; odd multiple of a word.
-__host__ __device__ constexpr int pack_pitch(int columns) { return columns + 2; }
+// Halves between two rows of so many columns in shared memory: lanes of 8 rows and 4 words have banks of their own.
+__host__ __device__ constexpr int pack_pitch(int columns) { return columns + 8; }
 
 __host__ __device__ constexpr int pack_shared(int head_dim, int page_tokens) {
-  return 2 * pack_pitch(head_dim) * page_tokens + 8 * (head_dim > 2 * page_tokens ? head_dim : 2 * page_tokens) + 16;
+  int more = head_dim > page_tokens ? head_dim : page_tokens;
+  int quantizers = value_groups(head_dim) * page_tokens > head_dim ? value_groups(head_dim) * page_tokens : head_dim;
+  return 2 * (head_dim * page_tokens + 8 * more) + 16 * quantizers + 16;
 }
 
-// fp16 bits as an integer in numeric order, -0 below +0, as Java's Math.min has it.
-__device__ __forceinline__ int ordered(uint16_t bits) { return bits & 0x8000 ? -1 - (bits & 0x7FFF) : bits; }
-__device__ __forceinline__ float unordered(int order) {
-  uint16_t bits = order < 0 ? static_cast<uint16_t>(0x8000 | (-1 - order)) : static_cast<uint16_t>(order);
-  return __half2float(__ushort_as_half(bits));
-}
-
-struct Range {
-  int low = 0x7FFF;
-  int high = -0x8000;
-  __device__ __forceinline__ void add(uint16_t bits) {
-    int x = ordered(bits);
-    low = min(low, x);
-    high = max(high, x);
-  }
-
-  // With what `lanes` neighbouring lanes have found.
-  __device__ __forceinline__ void join(int lanes) {
-    for (int i = lanes / 2; i > 0; i /= 2) {
-      low = min(low, __shfl_xor_sync(~0u, low, i));
-      high = max(high, __shfl_xor_sync(~0u, high, i));
-    }
-  }
-};
-
-// Scale and minimum, rounded to fp16 before any code is computed with them.
-template <int BITS>
-__device__ __forceinline__ float2 parameters(const Range& r) {
-  constexpr float LEVELS = (1 << BITS) - 1;
-  float scale = __fdiv_rn(__fsub_rn(unordered(r.high), unordered(r.low)), LEVELS);
-  return {__half2float(__float2half_rn(scale)), unordered(r.low)};
-}
-
-template <int BITS>
-__device__ __forceinline__ uint32_t code(float x, float2 range) {
-  constexpr float LEVELS = (1 << BITS) - 1;
-  if (range.x == 0.f) return 0;
-  float above = __fsub_rn(x, range.y);
-  float steps = __fdividef(above, range.x);
-  float nearest = rintf(steps);
-  // A quotient that is off by 2 units in the last place rounds like the exact one, unless it is near a tie.
-  if (fabsf(steps - nearest) > 0.5f - 1e-5f) nearest = rintf(__fdiv_rn(above, range.x));
-  return static_cast<uint32_t>(fminf(fmaxf(nearest, 0.f), LEVELS));
-}
-
-__device__ __forceinline__ void put_parameters(uint8_t* minimum, int scale_offset, float2 range, bool mark) {
-  uint16_t scale = __half_as_ushort(__float2half_rn(range.x)) | (mark ? 0x8000 : 0);
-  *reinterpret_cast<uint16_t*>(minimum) = __half_as_ushort(__float2half_rn(range.y));
+__device__ __forceinline__ void put_parameters(uint8_t* minimum, int scale_offset, const Quantizer& q, bool mark) {
+  uint16_t scale = __half_as_ushort(__float2half_rn(q.scale)) | (mark ? 0x8000 : 0);
+  *reinterpret_cast<uint16_t*>(minimum) = __half_as_ushort(__float2half_rn(q.minimum));
   *reinterpret_cast<uint16_t*>(minimum + scale_offset) = scale;
 }
 
@@ -84,18 +41,28 @@ struct Packer {
   static constexpr int BLOCK = 2 * dense_half(D);
   static constexpr int CHANNEL_TILES = D / TILE;
   static constexpr int POSITIONS = 8 / BITS;
-  static constexpr int PITCH = pack_pitch(D);
   static constexpr int GROUPS = value_groups(D);
   static constexpr int GROUP = D / GROUPS;
+  static constexpr int SHARING = 8;  // lanes that look for a range together
 
   const Params& p;
-  int tokens;
-  uint16_t* x;       // [G][PITCH] keys or values
-  float2* range;     // [D] of keys, [GROUPS][G] of values
-  uint32_t* masked;  // [4] bits of masked tokens
+  const int tokens;
+  uint32_t* const x;            // pairs of keys, [G][D], or of values, [D][G]
+  Quantizer* const quantizers;  // of keys [D], of values [GROUPS][G]
+  uint32_t* const masked;       // [4] bits of masked tokens
 
-  // Copies one half of the page's dense blocks to shared memory, token by token.
-  __device__ void gather(const Window& w, int first, bool values) {
+  __device__ Packer(const Params& p, uint8_t* shared) : p(p), tokens(p.page_tokens),
+      x(reinterpret_cast<uint32_t*>(shared)),
+      quantizers(reinterpret_cast<Quantizer*>(shared + 2 * (D * p.page_tokens + 8 * max(D, p.page_tokens)))),
+      masked(reinterpret_cast<uint32_t*>(quantizers + max(D, GROUPS * p.page_tokens))) {}
+
+  // Words between two rows.
+  static constexpr int KEY_PITCH = pack_pitch(D) / 2;
+  __device__ __forceinline__ int value_pitch() const { return pack_pitch(tokens) / 2; }
+
+  // Copies one half of the page's dense blocks to shared memory, as they have it: rows of keys are tokens, those of values
+  // channels.
+  __device__ void gather(const Window& w, int first, bool values) const {
     int blocks = tokens / TILE;
 #pragma unroll 4
     for (int i = threadIdx.x; i < blocks * CHANNEL_TILES * 32; i += PACK_THREADS) {
@@ -105,16 +72,13 @@ struct Packer {
       const uint8_t* from = w.blocks + int64_t{w.slot(first + block * TILE) / TILE} * BLOCK +
                             (values ? dense_half(D) : 0) + tile * TILE_BYTES + lane * 16;
       uint4 regs = *reinterpret_cast<const uint4*>(from);
-      const uint32_t words[4] = {regs.x, regs.y, regs.z, regs.w};
-      for (int r = 0; r < 4; r++) {
-        int row = lane / 4 + 8 * (r & 1);
-        int column = 2 * (lane & 3) + 8 * (r >> 1);
-        for (int h = 0; h < 2; h++) {
-          int token = block * TILE + (values ? column + h : row);
-          int channel = tile * TILE + (values ? row : column + h);
-          x[token * PITCH + channel] = static_cast<uint16_t>(words[r] >> (16 * h));
-        }
-      }
+      int pitch = values ? value_pitch() : KEY_PITCH;
+      int row = (values ? tile : block) * TILE + lane / 4;
+      uint32_t* to = x + row * pitch + (values ? block : tile) * (TILE / 2) + lane % 4;
+      to[0] = regs.x;
+      to[8 * pitch] = regs.y;
+      to[4] = regs.z;
+      to[8 * pitch + 4] = regs.w;
     }
   }
 
@@ -122,114 +86,135 @@ struct Packer {
   __device__ bool any_masked() const { return (masked[0] | masked[1] | masked[2] | masked[3]) != 0; }
   __device__ bool is_masked(bool any, int token) const { return any && (masked[token / 32] >> (token % 32) & 1); }
 
-  // A channel, an even one, and the next.
-  __device__ uint32_t pair(int token, int channel) const {
-    return *reinterpret_cast<const uint32_t*>(x + token * PITCH + channel);
-  }
-
-  __device__ float at(int token, int channel) const {
-    return __half2float(__ushort_as_half(x[token * PITCH + channel]));
-  }
-
-  __device__ void pack_keys(uint8_t* page) {
+  __device__ void find_key_ranges(uint8_t* page, bool any) const {
     int parameters_at = code_bytes(BITS, D, tokens);
-    bool any = any_masked();
-    // Two channels for so many lanes, which share the tokens.
-    constexpr int SHARING = 8;
     for (int first = 0; first < SHARING * D / 2; first += PACK_THREADS) {
-      int i = first + threadIdx.x;
-      int d = i / SHARING * 2;
-      Range r[2];
-      if (d < D) {
-#pragma unroll 4
-        for (int t = i % SHARING; t < tokens; t += SHARING) {
-          uint32_t both = pair(t, d);
-          if (is_masked(any, t)) continue;
-          r[0].add(static_cast<uint16_t>(both));
-          r[1].add(static_cast<uint16_t>(both >> 16));
-        }
-      }
-      r[0].join(SHARING);
-      r[1].join(SHARING);
-      d += i % SHARING;
-      if (i % SHARING < 2 && d < D) {
-        range[d] = parameters<BITS>(r[i % SHARING]);
-        uint8_t* minimum = page + parameters_at + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
-        put_parameters(minimum, SCALE_OFFSET, range[d], d == 0 && any);
-      }
-    }
-    __syncthreads();
-    int token_tiles = tokens / TILE;
-    for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
-      int lane = i / 4 % 32;
-      int half = i >> 1 & 1;
-      uint32_t word = 0;
-      for (int n = 0; n < POSITIONS; n++) {
-        int j = i / 128 * POSITIONS + n;
-        if (j >= CHANNEL_TILES * token_tiles / 2) break;
-        int pair_of_tiles = j / token_tiles;
-        bool paired = 2 * pair_of_tiles + 1 < CHANNEL_TILES;
-        int token_tile = paired ? j % token_tiles : j % token_tiles * 2 + half;
-        int token = token_tile * TILE + lane / 4 + 8 * (i & 1);
-        if (is_masked(any, token)) continue;
-        int first = (2 * pair_of_tiles + (paired ? half : 0)) * TILE + 2 * (lane & 3);
-        for (int h = 0; h < 2; h++) {
-          int channel = first + 8 * h;
-          uint32_t both = pair(token, channel);
-          float2 keys = __half22float2(*reinterpret_cast<const __half2*>(&both));
-          word |= code<BITS>(keys.x, range[channel]) << (16 * h + BITS * n);
-          word |= code<BITS>(keys.y, range[channel + 1]) << (16 * h + 8 + BITS * n);
-        }
-      }
-      reinterpret_cast<uint32_t*>(page)[i] = word;
-    }
-  }
-
-  __device__ void pack_values(uint8_t* half) {
-    int parameters_at = code_bytes(BITS, D, tokens);
-    int token_tiles = tokens / TILE;
-    bool any = any_masked();
-    // So many lanes share a token's channels.
-    constexpr int SHARING = 4;
-    for (int first = 0; first < SHARING * GROUPS * tokens; first += PACK_THREADS) {
       int i = (first + threadIdx.x) / SHARING;
-      int t = i % tokens;
-      int group = i / tokens;
-      Range r;
-      if (group < GROUPS) {
-#pragma unroll 8
-        for (int d = group * GROUP + 2 * (threadIdx.x % SHARING); d < (group + 1) * GROUP; d += 2 * SHARING) {
-          uint32_t both = pair(t, d);
-          r.add(static_cast<uint16_t>(both));
-          r.add(static_cast<uint16_t>(both >> 16));
+      int sharer = threadIdx.x % SHARING;
+      PairRange r;
+      if (i < D / 2) {
+#pragma unroll 4
+        for (int t = sharer; t < tokens; t += SHARING) {
+          uint32_t pair = x[t * KEY_PITCH + i];
+          if (!is_masked(any, t)) r.add(pair);
         }
       }
       r.join(SHARING);
-      if (group < GROUPS && threadIdx.x % SHARING == 0) {
-        range[i] = parameters<BITS>(r);
-        uint8_t* minimum = half + parameters_at + (group * token_tiles + t / TILE) * PARAMETER_BYTES +
-                           value_parameter_offset(t % TILE);
-        put_parameters(minimum, VALUE_SCALE_OFFSET, range[i], group == 0 && is_masked(any, t));
+      int d = 2 * i + sharer;
+      if (sharer < 2 && d < D) {
+        quantizers[d] = r.quantizer<BITS>(sharer);
+        uint8_t* minimum = page + parameters_at + d / TILE * PARAMETER_BYTES + parameter_offset(d % TILE);
+        put_parameters(minimum, SCALE_OFFSET, quantizers[d], d == 0 && any);
       }
     }
-    __syncthreads();
-    for (int i = threadIdx.x; i < parameters_at / 4; i += PACK_THREADS) {
-      int lane = i / 4 % 32;
-      int row = lane / 4 + 8 * (i & 1);
-      int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
-      uint32_t word = 0;
-      for (int n = 0; n < POSITIONS; n++) {
-        int j = i / 128 * POSITIONS + n;
-        if (j >= CHANNEL_TILES * token_tiles / 2) break;
-        int channel = j % CHANNEL_TILES * TILE + row;
-        for (int byte = 0; byte < 4; byte++) {
-          int token = (j / CHANNEL_TILES * 2 + byte % 2) * TILE + column + byte / 2;
-          if (is_masked(any, token)) continue;
-          word |= code<BITS>(at(token, channel), range[channel / GROUP * tokens + token])
-                  << (8 * byte + BITS * n);
+  }
+
+  __device__ void find_value_ranges(uint8_t* half, bool any) const {
+    int parameters_at = code_bytes(BITS, D, tokens);
+    int pairs = tokens / 2;
+    for (int first = 0; first < SHARING * GROUPS * pairs; first += PACK_THREADS) {
+      int i = (first + threadIdx.x) / SHARING;
+      int sharer = threadIdx.x % SHARING;
+      int group = i / pairs;
+      PairRange r;
+      if (group < GROUPS) {
+        const uint32_t* from = x + group * GROUP * value_pitch() + i % pairs;
+#pragma unroll 4
+        for (int d = sharer; d < GROUP; d += SHARING) r.add(from[d * value_pitch()]);
+      }
+      r.join(SHARING);
+      int t = 2 * (i % pairs) + sharer;
+      if (sharer < 2 && group < GROUPS) {
+        Quantizer& q = quantizers[group * tokens + t];
+        q = r.quantizer<BITS>(sharer);
+        uint8_t* minimum = half + parameters_at + (group * (tokens / TILE) + t / TILE) * PARAMETER_BYTES +
+                           value_parameter_offset(t % TILE);
+        put_parameters(minimum, VALUE_SCALE_OFFSET, q, group == 0 && is_masked(any, t));
+      }
+    }
+  }
+
+  // Word i of the codes of keys.
+  template <bool EXACT>
+  __device__ __forceinline__ Word<BITS, EXACT> key_word(int i, bool any) const {
+    int token_tiles = tokens / TILE;  // 2, 4 or 8
+    int shift = __ffs(token_tiles) - 1;
+    int lane = i / 4 % 32;
+    int half = i >> 1 & 1;
+    Word<BITS, EXACT> word;
+    Quantizer q[4];
+#pragma unroll
+    for (int n = 0; n < POSITIONS; n++) {
+      int j = i / 128 * POSITIONS + n;
+      if (j >= CHANNEL_TILES * token_tiles / 2) break;
+      int pair_of_tiles = j >> shift;
+      int in_pair = j & (token_tiles - 1);
+      bool paired = 2 * pair_of_tiles + 1 < CHANNEL_TILES;
+      int token_tile = paired ? in_pair : in_pair * 2 + half;
+      int first = (2 * pair_of_tiles + (paired ? half : 0)) * TILE + 2 * (lane & 3);
+      if (n == 0 || in_pair == 0) {
+#pragma unroll
+        for (int k = 0; k < 4; k++) q[k] = quantizers[first + k / 2 * 8 + k % 2];
+      }
+      int token = token_tile * TILE + lane / 4 + 8 * (i & 1);
+      if (is_masked(any, token)) continue;
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float2 keys = floats(x[token * KEY_PITCH + first / 2 + 4 * h]);
+        word.add(2 * h, n, keys.x, q[2 * h]);
+        word.add(2 * h + 1, n, keys.y, q[2 * h + 1]);
+      }
+    }
+    return word;
+  }
+
+  // Word i of the codes of values.
+  template <bool EXACT>
+  __device__ __forceinline__ Word<BITS, EXACT> value_word(int i, bool any) const {
+    int token_tiles = tokens / TILE;
+    int lane = i / 4 % 32;
+    int row = lane / 4 + 8 * (i & 1);
+    int column = 2 * (lane & 3) + 8 * (i >> 1 & 1);
+    Word<BITS, EXACT> word;
+    Quantizer q[4];
+#pragma unroll
+    for (int n = 0; n < POSITIONS; n++) {
+      int j = i / 128 * POSITIONS + n;
+      if (j >= CHANNEL_TILES * token_tiles / 2) break;
+      int tile = j % CHANNEL_TILES;
+      int first = j / CHANNEL_TILES * 2 * TILE + column;  // token; another one a tile behind
+      if (n == 0 || tile % (CHANNEL_TILES / GROUPS) == 0) {
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+          int token = first + k % 2 * TILE + k / 2;
+          q[k] = quantizers[tile * TILE / GROUP * tokens + token];
+          if (is_masked(any, token)) q[k].inverse = 0;
         }
       }
-      reinterpret_cast<uint32_t*>(half)[i] = word;
+      const uint32_t* from = x + (tile * TILE + row) * value_pitch() + first / 2;
+#pragma unroll
+      for (int b = 0; b < 2; b++) {
+        float2 values = floats(from[b * TILE / 2]);
+        word.add(b, n, values.x, q[b]);
+        word.add(2 + b, n, values.y, q[2 + b]);
+      }
+    }
+    return word;
+  }
+
+  __device__ void pack(uint8_t* half, bool values) const {
+    bool any = any_masked();
+    if (values) {
+      find_value_ranges(half, any);
+    } else {
+      find_key_ranges(half, any);
+    }
+    __syncthreads();
+    for (int i = threadIdx.x; i < code_bytes(BITS, D, tokens) / 4; i += PACK_THREADS) {
+      Word<BITS, false> word = values ? value_word<false>(i, any) : key_word<false>(i, any);
+      uint32_t bits = word.bits();
+      if (word.near_tie()) bits = values ? value_word<true>(i, any).bits() : key_word<true>(i, any).bits();
+      reinterpret_cast<uint32_t*>(half)[i] = bits;
     }
   }
 };
@@ -257,18 +242,11 @@ __device__ void pack(const Params& p) {
           reinterpret_cast<const uint4*>(w.blocks + int64_t{block} * P::BLOCK)[i % WORDS];
     }
   } else {
-    uint16_t* x = reinterpret_cast<uint16_t*>(shared);
-    float2* range = reinterpret_cast<float2*>(x + P::PITCH * p.page_tokens);
-    uint32_t* masked = reinterpret_cast<uint32_t*>(range + max(D, 2 * p.page_tokens));
-    P packer{p, p.page_tokens, x, range, masked};
+    P packer(p, shared);
     packer.gather(w, first, values);
-    mark_masked(p, entry[0], head, first, masked);
+    mark_masked(p, entry[0], head, first, packer.masked);
     __syncthreads();
-    if (values) {
-      packer.pack_values(record + key_half(BITS, D, p.page_tokens));
-    } else {
-      packer.pack_keys(record);
-    }
+    packer.pack(record + (values ? key_half(BITS, D, p.page_tokens) : 0), values);
   }
 }
 

@@ -11,6 +11,13 @@ __device__ __forceinline__ uint32_t pack_halves(float low, float high) {
   return d;
 }
 
+// The larger ones of two pairs of fp16; +0 is larger than -0.
+__device__ __forceinline__ uint32_t larger_halves(uint32_t a, uint32_t b) {
+  uint32_t d;
+  asm("max.f16x2 %0, %1, %2;" : "=r"(d) : "r"(a), "r"(b));
+  return d;
+}
+
 // 2^x; relative error 2^-22, subnormal results are 0.
 __device__ __forceinline__ float exp2_fast(float x) {
   float d;

@@ -195,21 +195,33 @@ __device__ inline int apply(const Offers& offers, const Params& p, Table& table,
   return __popc(all);
 }
 
-// Copies the rows of new sinks into their slots.
+// Copies the rows of new sinks into their slots, several elements of a lane at once: all are read before any is written,
+// which the compiler could not know to be the same.
 template <int D>
 __device__ __forceinline__ void copy_rows(const Picks& picks, int count, const Window& w, uint8_t* sinks, int lane) {
   constexpr int BLOCK = 2 * dense_half(D);
-#pragma unroll 8
-  for (int i = lane; i < count * D; i += 32) {
-    int from = w.slot(picks.token[i / D]);
-    int to = picks.slot[i / D];
-    int d = i % D;
-    const uint8_t* source = w.blocks + int64_t{from / TILE} * BLOCK;
-    uint8_t* target = sinks + to / TILE * BLOCK;
-    uint16_t key = *reinterpret_cast<const uint16_t*>(source + dense_key_offset(from, d));
-    uint16_t value = *reinterpret_cast<const uint16_t*>(source + dense_value_offset<D>(from, d));
-    *reinterpret_cast<uint16_t*>(target + dense_key_offset(to, d)) = key;
-    *reinterpret_cast<uint16_t*>(target + dense_value_offset<D>(to, d)) = value;
+  constexpr int AT_ONCE = 8;
+  for (int begin = lane; begin < count * D; begin += 32 * AT_ONCE) {
+    uint16_t key[AT_ONCE];
+    uint16_t value[AT_ONCE];
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; k++) {
+      int i = begin + 32 * k;
+      if (i >= count * D) continue;
+      int from = w.slot(picks.token[i / D]);
+      const uint8_t* source = w.blocks + int64_t{from / TILE} * BLOCK;
+      key[k] = *reinterpret_cast<const uint16_t*>(source + dense_key_offset(from, i % D));
+      value[k] = *reinterpret_cast<const uint16_t*>(source + dense_value_offset<D>(from, i % D));
+    }
+#pragma unroll
+    for (int k = 0; k < AT_ONCE; k++) {
+      int i = begin + 32 * k;
+      if (i >= count * D) continue;
+      int to = picks.slot[i / D];
+      uint8_t* target = sinks + to / TILE * BLOCK;
+      *reinterpret_cast<uint16_t*>(target + dense_key_offset(to, i % D)) = key[k];
+      *reinterpret_cast<uint16_t*>(target + dense_value_offset<D>(to, i % D)) = value[k];
+    }
   }
 }
 

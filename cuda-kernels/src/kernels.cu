@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(sinkq::COPY_THREADS)
 }
 
 #define CODEC(bits, codec)                                                             \
-  extern "C" __global__ void __launch_bounds__(sinkq::PACK_THREADS)                    \
+  extern "C" __global__ void __launch_bounds__(sinkq::PACK_THREADS, 3)                 \
       NAME(pack_##codec##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
     sinkq::pack<bits, HEAD_DIM>(p);                                                    \
   }                                                                                    \

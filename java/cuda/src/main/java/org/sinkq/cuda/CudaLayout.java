@@ -209,7 +209,9 @@ final class CudaLayout {
     if (isAdaptive()) {
       return adaptive.packShared();
     }
-    return isQuantized() ? 2 * (headDim + 2) * tokens + 8 * Math.max(headDim, 2 * tokens) + 16 : 0;
+    int elements = headDim * tokens + 8 * Math.max(headDim, tokens);
+    int quantizers = Math.max(headDim, valueGroups * tokens);
+    return isQuantized() ? 2 * elements + 16 * quantizers + 16 : 0;
   }
 
   /** Byte offset within a tile of the half at (row, column). */
