@@ -14,9 +14,9 @@
 
 namespace sinkq {
 
-template <int D, bool WIDE>
-struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE> {
-  using Base = Attention<ADAPTIVE, D, 128, WIDE>;
+template <int D, bool WIDE, bool MASSES>
+struct AdaptiveAttention : Attention<ADAPTIVE, D, 128, WIDE, MASSES> {
+  using Base = Attention<ADAPTIVE, D, 128, WIDE, MASSES>;
   using S = typename Base::S;
   using A = AdaptiveShape<D>;
   static constexpr int C = Base::C;

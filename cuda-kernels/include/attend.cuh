@@ -12,10 +12,12 @@
 #include "append.cuh"
 #include "merge.cuh"
 #include "products.cuh"
+#include "window_masses.cuh"
 
 namespace sinkq {
 
-template <int BITS, int D, int G, bool WIDE>
+// MASSES: window tokens get their attention masses, too.
+template <int BITS, int D, int G, bool WIDE, bool MASSES>
 struct Attention : Products<BITS, D, G, WIDE> {
   using P = Products<BITS, D, G, WIDE>;
   using S = typename P::S;
@@ -24,6 +26,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
   using Merge = PartialResults<P::COLUMNS, D, 0>;
   // Padded, so that the lanes of a warp write to different banks.
   using InBlock = PartialResults<P::COLUMNS, D, WIDE ? 4 : 8>;
+  using Tokens = WindowTokens<P::COLUMNS, D>;
   static constexpr int AT_ONCE = 4 * WARPS * 32;  // values that the threads merge in one turn
 
   using P::g;
@@ -128,6 +131,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
     this->dense_logits(x);
     this->cap_all(x);
     this->hide_in_dense(unit, x);
+    if (MASSES && unit >= this->window_unit) leave_logits(unit, x);
     __syncwarp();
     const uint8_t* at = this->fetch_keys(following, page);
     this->weigh(x);
@@ -136,6 +140,19 @@ struct Attention : Products<BITS, D, G, WIDE> {
     __syncwarp();
     this->fetch_values(following, at);
     return following;
+  }
+
+  // Leaves base-2 logits of a unit of the window, from where they are relative to the maximum.
+  __device__ __forceinline__ void leave_logits(int unit, const float (&x)[OWN][2]) const {
+#pragma unroll
+    for (int w = 0; w < OWN; w++) {
+      float origin = max_[w] == -INFINITY ? 0 : max_[w];
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        int token = (unit - this->window_unit) * TILE + g + 8 * h;
+        Tokens::logits(p, item, token)[own(w)] = x[w][h] + origin;
+      }
+    }
   }
 
   // Leaves this warp's columns in shared memory.
@@ -165,9 +182,19 @@ struct Attention : Products<BITS, D, G, WIDE> {
     store_four(p.out, at, value);
   }
 
-  // Leaves a column's extent for `mass`.
+  // Extents of the block's columns.
+  static __device__ __forceinline__ float2* column_extents() {
+    __shared__ float2 extents[P::COLUMNS];
+    return extents;
+  }
+
+  // Leaves a column's extent for the masses: to this block, or to `mass`.
   __device__ __forceinline__ void leave_extent(int column, float2 extent) const {
-    if (p.extents != nullptr) extents(p, seq, item.head)[item.first_column + column] = extent;
+    if (MASSES) {
+      column_extents()[column] = extent;
+    } else if (p.extents != nullptr) {
+      extents(p, seq, item.head)[item.first_column + column] = extent;
+    }
   }
 
   // Merges the warps' results of a column; its maximum and sum, too, unless it is normalized.
@@ -220,8 +247,14 @@ struct Attention : Products<BITS, D, G, WIDE> {
         if (i % D == 0) Merge::extent(mine)[i / D] = extent;
       }
     }
-    if (whole) return;
+    if (whole && !MASSES) return;
     __syncthreads();
+    if (whole) {
+      Tokens tokens(p, item, this->win, this->lowest_all);
+      tokens.ask();
+      tokens.give_all(column_extents());
+      return;
+    }
     if (threadIdx.x == 0) {
       last = arrive(p.counters + item.counter) == item.splits - 1;
       if (last) p.counters[item.counter] = 0;
@@ -238,6 +271,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
     constexpr int TURNS = P::COLUMNS / WARPS;
     Extents<Merge> extents[TURNS];
     float4 parts[EACH][MOST];
+    Tokens tokens(p, item, this->win, this->lowest_all);
 #pragma unroll
     for (int k = 0; k < TURNS; k++) {
       int c = warp + k * WARPS;
@@ -248,6 +282,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
       int i = 4 * threadIdx.x + k * AT_ONCE;
       if (i < end) Merge::load(parts[k], partial, 0, item.splits, i / D, i % D);
     }
+    if (MASSES) tokens.ask();
 #pragma unroll
     for (int k = 0; k < TURNS; k++) {
       int c = warp + k * WARPS;
@@ -267,6 +302,7 @@ struct Attention : Products<BITS, D, G, WIDE> {
       }
       write(i / D, i % D, value);
     }
+    if (MASSES) tokens.give_all(column_extents());
   }
 };
 

@@ -38,6 +38,8 @@ struct Sequence {
   int sink_blocks;   // of 16 slots, of which all that hold a sink are
 };
 
+constexpr int MOST_COLUMNS = 8;  // of an item of attend
+
 // A block of attend: a range of units for some columns of one KV head. Units of a
 // sequence are its pages, then blocks of 16 sink slots, then blocks of 16 window tokens; columns are
 // its query rows times the query heads of a group. A block of prefill takes all units. The sequence comes
@@ -94,6 +96,8 @@ struct Params {
   float soft_cap_log2; // soft cap times log2 e; 0: none
   float2* extents;     // largest base-2 logit and sum of the weights of each column, see mass.cuh; null: not needed
   int masses;          // whether scores are attention masses, of which the ring has two copies
+  float* window_logits;  // base-2 logits of window tokens, [sequence][kv_heads][ring_tokens][MOST_COLUMNS], where attend
+                         // gives the masses itself; null: it does not
 };
 
 __device__ __forceinline__ const Sequence& sequence(const Params& p, int index) {

@@ -1,11 +1,11 @@
-// All kernels of one head dimension, HEAD_DIM, under stable names. One parameter each: Params by value.
+// All kernels of one head dimension, HEAD_DIM, under stable names, but those of attention masses (masses.cu). One parameter
+// each: Params by value.
 #include "adaptive_attend.cuh"
 #include "adaptive_pack.cuh"
 #include "adaptive_rows.cuh"
 #include "append.cuh"
 #include "attend.cuh"
 #include "layout.cuh"
-#include "mass.cuh"
 #include "names.cuh"
 #include "pack.cuh"
 #include "prefill.cuh"
@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(32) NAME(reopen_q2a_d, HEAD_DIM)(co
 #define ATTEND(bits, name, page_tokens, wide)                                           \
   extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
       NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<sinkq::Attention<bits, HEAD_DIM, page_tokens, wide>>(p);              \
+    sinkq::attend<sinkq::Attention<bits, HEAD_DIM, page_tokens, wide, false>>(p);       \
   }
 
 ATTEND(2, q2_g32_c4, 32, false)
@@ -78,7 +78,7 @@ ATTEND(16, f16_c8, 16, true)
 #define ATTEND_ADAPTIVE(name, wide)                                                     \
   extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
       NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<sinkq::AdaptiveAttention<HEAD_DIM, wide>>(p);                         \
+    sinkq::attend<sinkq::AdaptiveAttention<HEAD_DIM, wide, false>>(p);                  \
   }
 
 ATTEND_ADAPTIVE(q2a_g128_c4, false)
@@ -89,11 +89,6 @@ ATTEND_ADAPTIVE(q2a_g128_c8, true)
 extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)
     NAME(prefill_d, HEAD_DIM)(const __grid_constant__ Params p) {
   sinkq::prefill<HEAD_DIM>(p);
-}
-
-extern "C" __global__ void __launch_bounds__(sinkq::MassShape<HEAD_DIM>::THREADS, 2)
-    NAME(mass_d, HEAD_DIM)(const __grid_constant__ Params p) {
-  sinkq::add_masses<HEAD_DIM>(p);
 }
 
 // What the host has to agree with: sizes in bytes, by page size 32, 64, 128.
@@ -110,7 +105,7 @@ extern "C" __constant__ int NAME(layout_d, HEAD_DIM)[] = {
     sinkq::AdaptiveShape<HEAD_DIM>::PAGE_BYTES, sinkq::adaptive_pack_shared<HEAD_DIM>(),
     sinkq::attend_shared<sinkq::ADAPTIVE, HEAD_DIM, 128>(),
     sinkq::prefill_shared<HEAD_DIM>(), sinkq::PrefillShape<HEAD_DIM>::COLUMNS,
-    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4, sinkq::MassShape<HEAD_DIM>::TOKENS, sinkq::MassShape<HEAD_DIM>::THREADS,
+    sinkq::PrefillShape<HEAD_DIM>::PARTIAL * 4,
     sizeof(Params), offsetof(Params, q), offsetof(Params, sequence_table), offsetof(Params, soft_cap_log2), offsetof(Params, masses),
     sizeof(sinkq::Sequence), sizeof(sinkq::Item),
     sinkq::sink_head_bytes(35)};

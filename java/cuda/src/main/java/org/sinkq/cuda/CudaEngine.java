@@ -40,8 +40,6 @@ final class CudaEngine implements Engine, CudaHost {
   /** attend holds up to this many blocks of each SM at a time: two hide each other's latency. */
   private static final int BLOCKS_PER_SM = 2;
 
-  private static final int MOST_COLUMNS = 8;
-
   /** CUDA_ERROR_OUT_OF_MEMORY, the one error after which a context still works. */
   private static final int OUT_OF_MEMORY = 2;
 
@@ -65,6 +63,7 @@ final class CudaEngine implements Engine, CudaHost {
   private long partials;
   private final int extentRows;
   private long extents;
+  private long windowLogits;
   private final Runnable onFailure;
   private final int pages;
   private final Map<CudaDevice.Function, Integer> waves = new HashMap<>();
@@ -94,6 +93,9 @@ final class CudaEngine implements Engine, CudaHost {
       stride += geometry.shape().numKvHeads() * layouts[i].headBytes;
     }
     rowStride = stride;
+    if (tracksMass()) {
+      kernels.loadMasses();
+    }
     buffers = new DeviceBuffers(device);
     stream = device.createStream();
     boolean done = false;
@@ -139,12 +141,16 @@ final class CudaEngine implements Engine, CudaHost {
     int heads = geometry.shape().numKvHeads();
     partials =
         buffers.allocate(
-            (long) slots * MOST_COLUMNS * (geometry.shape().headDim() + 2) * Float.BYTES);
+            (long) slots
+                * CudaKernels.MANY_COLUMNS
+                * (geometry.shape().headDim() + 2)
+                * Float.BYTES);
     long counters = buffers.allocate((long) slots * Integer.BYTES);
     device.fill(counters, (byte) 0, (long) slots * Integer.BYTES, stream);
     int pickInts = Math.max(1, geometry.sinks().poolTokens());
     long picks = buffers.allocate((long) memory.sequences() * heads * pickInts * Integer.BYTES);
     extents = buffers.allocate(extentBytes(extentRows));
+    windowLogits = buffers.allocate(windowLogitBytes(memory.sequences()));
     LaunchParameters[] all = new LaunchParameters[layouts.length];
     for (int i = 0; i < all.length; i++) {
       int tracked = geometry.trackedHead(i, 0);
@@ -220,14 +226,32 @@ final class CudaEngine implements Engine, CudaHost {
     return layouts[layer].tracksMass ? extents : 0;
   }
 
+  /**
+   * Where attention of a layer leaves logits of window tokens, to give them their masses itself; 0
+   * if it does not have to.
+   */
+  long windowLogits(int layer) {
+    return layouts[layer].tracksMass ? windowLogits : 0;
+  }
+
+  private long windowLogitBytes(int sequences) {
+    boolean needed = tracksMass() && geometry.shape().groupSize() <= CudaKernels.MANY_COLUMNS;
+    long floats =
+        (long) geometry.shape().numKvHeads() * geometry.ringTokens() * CudaKernels.MANY_COLUMNS;
+    return needed ? sequences * floats * Float.BYTES : 0;
+  }
+
+  private boolean tracksMass() {
+    return geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
+  }
+
   /** Bytes of the extents of so many rows, if there are too many for those. */
   long missingExtents(int rows) {
     return rows > extentRows ? extentBytes(rows) : 0;
   }
 
   private long extentBytes(int rows) {
-    boolean needed = geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
-    return needed ? (long) rows * geometry.shape().numQoHeads() * 2 * Float.BYTES : 0;
+    return tracksMass() ? (long) rows * geometry.shape().numQoHeads() * 2 * Float.BYTES : 0;
   }
 
   /** Blocks of attend that run side by side. */

@@ -116,10 +116,12 @@ final class CudaGraph implements EngineGraph {
           "q, k, v, out=host memory, expected device memory in a recorded step");
       LaunchParameters parameters = engine.parameters(layer);
       long error = parameters.get(Long8.ERROR);
+      boolean givesMasses = engine.geometry.shape().groupSize() <= layout.columns(layer);
       parameters
           .set(Long8.PLAN, plan)
           .set(Long8.ERROR, engine.replays.error(layer))
-          .set(Long8.EXTENTS, engine.extents(layer))
+          .set(Long8.EXTENTS, givesMasses ? 0 : engine.extents(layer))
+          .set(Long8.WINDOW_LOGITS, givesMasses ? engine.windowLogits(layer) : 0)
           .set(Int4.SEQUENCE_TABLE, 0)
           .set(Int4.ITEM_TABLE, layout.items(layer))
           .set(Int4.PAGE_LIST, layout.pageList());

@@ -27,17 +27,26 @@ final class CudaKernels {
   /** Columns that a block of {@code attend} takes where there are no more, or only so many fit. */
   static final int FEW_COLUMNS = 4;
 
-  private static final int MANY_COLUMNS = 8;
+  /** Columns that it takes at most. */
+  static final int MANY_COLUMNS = 8;
 
   private final CudaDevice device;
   private final int headDim;
   private final CudaDevice.Module module;
+  private CudaDevice.Module masses;
   private final Map<String, CudaDevice.Function> functions = new HashMap<>();
 
   CudaKernels(CudaDevice device, int headDim) {
     this.device = device;
     this.headDim = headDim;
     module = device.load(ptx(headDim));
+  }
+
+  /** Loads what layers need besides whose sinks go by attention mass; few do. */
+  void loadMasses() {
+    if (masses == null) {
+      masses = device.load(massesPtx(headDim));
+    }
   }
 
   private static String name(int headDim) {
@@ -60,6 +69,11 @@ final class CudaKernels {
   /** PTX text of a head dimension. */
   static String ptx(int headDim) {
     return resource(name(headDim));
+  }
+
+  /** PTX text of a head dimension's kernels for attention masses. */
+  static String massesPtx(int headDim) {
+    return resource("sinkq_d" + headDim + "_masses.ptx");
   }
 
   /** A file of PTX. */
@@ -95,11 +109,15 @@ final class CudaKernels {
   }
 
   /** An entry that may need more dynamic shared memory than blocks get without asking. */
-  CudaDevice.Function function(String name, int dynamicShared) {
+  private CudaDevice.Function function(String name, int dynamicShared) {
+    return function(module, name, dynamicShared);
+  }
+
+  private CudaDevice.Function function(CudaDevice.Module from, String name, int dynamicShared) {
     return functions.computeIfAbsent(
         name + "_d" + headDim,
         n -> {
-          CudaDevice.Function f = device.function(module, n);
+          CudaDevice.Function f = device.function(from, n);
           if (dynamicShared > 0) {
             device.allowDynamicShared(f, dynamicShared);
           }
@@ -121,8 +139,22 @@ final class CudaKernels {
   }
 
   CudaDevice.Function attend(CudaLayout layout, int columns) {
+    return function(attendName(layout, columns), layout.attendShared());
+  }
+
+  /** The same, giving window tokens their attention masses, too; of a layer that tracks them. */
+  CudaDevice.Function attendWithMasses(CudaLayout layout, int columns) {
+    return function(masses, attendName(layout, columns) + "_masses", layout.attendShared());
+  }
+
+  private static String attendName(CudaLayout layout, int columns) {
     String page = layout.isQuantized() ? "_g" + layout.pageTokens : "";
-    return function("attend_" + codec(layout) + page + "_c" + columns, layout.attendShared());
+    return "attend_" + codec(layout) + page + "_c" + columns;
+  }
+
+  /** Masses of window tokens in a step in which attention does not give them. */
+  CudaDevice.Function mass() {
+    return function(masses, "mass", 0);
   }
 
   /** The kernel of sequences with many columns; its shared memory depends on the queries' type. */

@@ -116,7 +116,8 @@ final class CudaStep implements EngineStep {
       parameters
           .set(Long8.STAGING, address)
           .set(Long8.STAGING_SCORES, address + blocks * block())
-          .set(Long8.EXTENTS, extents(layer))
+          .set(Long8.EXTENTS, givesMasses(layer) ? 0 : extents(layer))
+          .set(Long8.WINDOW_LOGITS, givesMasses(layer) ? engine.windowLogits(layer) : 0)
           .set(Long8.KEPT, layerAt)
           .set(Long8.KEPT_SCORES, layerAt + kept * block());
     }
@@ -126,6 +127,14 @@ final class CudaStep implements EngineStep {
         engine.buffers.free(address);
       }
     }
+  }
+
+  /**
+   * Whether attention gives masses itself: a block has all columns of a head, nothing is staged.
+   */
+  private boolean givesMasses(int layer) {
+    boolean attendOnly = tables.prompts().count() == 0 && tables.stagedBlocks() == 0;
+    return attendOnly && tables.mostColumns() <= columns[layer];
   }
 
   /** Points a layer's parameters at this step. */
@@ -157,7 +166,7 @@ final class CudaStep implements EngineStep {
           engine.staging.bind(bind(layer), k, v);
           append(layer);
           // Without queries, masses only move on.
-          engine.parameters(layer).set(Long8.EXTENTS, 0);
+          engine.parameters(layer).set(Long8.EXTENTS, 0).set(Long8.WINDOW_LOGITS, 0);
           engine.launches(layer).mass(tables.longestWindow(), sequences.size());
           flush(layer);
         });

@@ -21,11 +21,12 @@ import org.sinkq.DType;
  *                                                                   (16 ints)
  *   312  softmax scale, soft cap, both for base 2                     (2 floats)
  *   320  extents                                                      (1 long)
- *   328  whether scores are masses                                    (1 int)
+ *   328  whether scores are masses                                    (1 int and a gap)
+ *   336  logits of the window, where attention gives masses itself    (1 long)
  * </pre>
  */
 final class LaunchParameters {
-  static final int LENGTH = 336;
+  static final int LENGTH = 344;
   static final int FLOATS_OFFSET = 312;
   static final int MASSES_OFFSET = 328;
 
@@ -46,7 +47,8 @@ final class LaunchParameters {
     PARTIALS(96),
     COUNTERS(104),
     ERROR(112),
-    EXTENTS(320);
+    EXTENTS(320),
+    WINDOW_LOGITS(336);
 
     private final int offset;
 

@@ -1,5 +1,7 @@
 package org.sinkq.cuda;
 
+import org.sinkq.cuda.LaunchParameters.Long8;
+
 /**
  * The launches of one layer, with the grid and the shared memory of each kernel. Which tables and
  * operands they work on is what the layer's parameters say at the time.
@@ -36,7 +38,9 @@ final class LayerLaunches {
   void attend(int items, int columns) {
     if (items > 0) {
       launch(
-          engine.kernels.attend(layout, columns),
+          givesMasses()
+              ? engine.kernels.attendWithMasses(layout, columns)
+              : engine.kernels.attend(layout, columns),
           items,
           1,
           1,
@@ -55,14 +59,19 @@ final class LayerLaunches {
 
   /**
    * Masses of window tokens, of up to {@code window} in each sequence, after their attention;
-   * nothing where sinks do not go by mass.
+   * nothing where sinks do not go by mass, or attention gives the masses itself.
    */
   void mass(int window, int sequences) {
-    if (layout.tracksMass) {
+    if (layout.tracksMass && !givesMasses()) {
       int blocks = CudaLayout.ceilDiv(window, CudaLayout.massTokens(layout.headDim));
-      CudaDevice.Function mass = engine.kernels.function("mass");
+      CudaDevice.Function mass = engine.kernels.mass();
       launch(mass, heads, blocks, sequences, CudaLayout.massThreads(layout.headDim), 0);
     }
+  }
+
+  /** Whether the layer's parameters say that attention gives masses. */
+  private boolean givesMasses() {
+    return engine.parameters(layer).get(Long8.WINDOW_LOGITS) != 0;
   }
 
   /** Sink selection and packing of so many pages. */

@@ -34,12 +34,11 @@ class KernelConstantsTest {
   }
 
   /** The bytes of a constant array in PTX text, as ints. */
-  private static List<Integer> constants(int headDim) {
+  private static List<Integer> constants(String ptx, String name) {
     Pattern array =
-        Pattern.compile(
-            "\\.const \\.align 4 \\.b8 layout_d" + headDim + "\\[(\\d+)] = \\{([^}]*)}");
-    Matcher matcher = array.matcher(CudaKernels.ptx(headDim));
-    assertTrue(matcher.find(), "no layout_d" + headDim + " in the PTX");
+        Pattern.compile("\\.const \\.align 4 \\.b8 " + name + "\\[(\\d+)] = \\{([^}]*)}");
+    Matcher matcher = array.matcher(ptx);
+    assertTrue(matcher.find(), "no " + name + " in the PTX");
     String[] bytes = matcher.group(2).split(",", -1);
     List<Integer> ints = new ArrayList<>();
     for (int i = 0; i < Integer.parseInt(matcher.group(1)); i += Integer.BYTES) {
@@ -78,8 +77,6 @@ class KernelConstantsTest {
     expected.add(CudaLayout.prefillShared(headDim, false));
     expected.add(CudaLayout.prefillColumns(headDim));
     expected.add(CudaLayout.prefillPartial(headDim));
-    expected.add(CudaLayout.massTokens(headDim));
-    expected.add(CudaLayout.massThreads(headDim));
     expected.add(LaunchParameters.LENGTH);
     expected.add(120);
     expected.add(248);
@@ -88,6 +85,12 @@ class KernelConstantsTest {
     expected.add(StepTables.SEQUENCE_INTS * Integer.BYTES);
     expected.add(StepTables.ITEM_INTS * Integer.BYTES);
     expected.add(CudaLayout.sinkHeadBytes(35));
-    assertEquals(expected, constants(headDim));
+    assertEquals(expected, constants(CudaKernels.ptx(headDim), "layout_d" + headDim));
+    List<Integer> masses =
+        List.of(
+            CudaLayout.massTokens(headDim),
+            CudaLayout.massThreads(headDim),
+            CudaKernels.MANY_COLUMNS);
+    assertEquals(masses, constants(CudaKernels.massesPtx(headDim), "masses_layout_d" + headDim));
   }
 }
