@@ -32,8 +32,8 @@ import org.sinkq.layout.CacheGeometry;
  *   pages          layer by layer [page][KV head]
  *   dense rows     sequence slot by slot: layer by layer [KV head]
  *   sink tables    see {@link SinkMirror}
- *   workspace      partial results and arrival counters of attend, extents of its columns where sinks go
- *                  by mass, picks of select, error codes
+ *   workspace      partial results and arrival counters of attend, extents of its columns and logits of
+ *                  window tokens where sinks go by mass, picks of select, error codes
  * </pre>
  */
 final class CudaEngine implements Engine, CudaHost {

@@ -7,7 +7,8 @@
  *   CudaEngine         ─ device memory, reading back
  *   CudaStep           ─ append ─► attend ─► mass ─► select ─► pack      one stream, in this order; a decode
  *      │                             step appends within attend, and selects and packs only where a page
- *      │                             fills; mass where sinks go by it
+ *      │                             fills; mass where sinks go by it and attend
+ *      │                             has not given it
  *      │  StepTables      the plan as ints: sequences, page ids, items of attend and prefill
  *      │  SinkMirror      sink tables up and down
  *      │  SequenceCopies  pages and rows of saved sequences; CudaPages, their order
