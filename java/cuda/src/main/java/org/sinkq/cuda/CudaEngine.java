@@ -150,7 +150,7 @@ final class CudaEngine implements Engine, CudaHost {
     int pickInts = Math.max(1, geometry.sinks().poolTokens());
     long picks = buffers.allocate((long) memory.sequences() * heads * pickInts * Integer.BYTES);
     extents = buffers.allocate(extentBytes(extentRows));
-    windowLogits = buffers.allocate(windowLogitBytes(memory.sequences()));
+    windowLogits = buffers.allocate(memory.sequences() * CudaLayout.windowLogitBytes(geometry));
     LaunchParameters[] all = new LaunchParameters[layouts.length];
     for (int i = 0; i < all.length; i++) {
       int tracked = geometry.trackedHead(i, 0);
@@ -232,13 +232,6 @@ final class CudaEngine implements Engine, CudaHost {
    */
   long windowLogits(int layer) {
     return layouts[layer].tracksMass ? windowLogits : 0;
-  }
-
-  private long windowLogitBytes(int sequences) {
-    boolean needed = tracksMass() && geometry.shape().groupSize() <= CudaKernels.MANY_COLUMNS;
-    long floats =
-        (long) geometry.shape().numKvHeads() * geometry.ringTokens() * CudaKernels.MANY_COLUMNS;
-    return needed ? sequences * floats * Float.BYTES : 0;
   }
 
   private boolean tracksMass() {

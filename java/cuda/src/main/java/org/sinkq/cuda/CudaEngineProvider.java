@@ -143,7 +143,7 @@ public final class CudaEngineProvider implements EngineProvider {
   @Override
   public Footprint footprint(CacheGeometry geometry) {
     long page = 0;
-    long sequence = SinkMirror.bytesPerSequence(geometry);
+    long sequence = SinkMirror.bytesPerSequence(geometry) + CudaLayout.windowLogitBytes(geometry);
     int heads = geometry.shape().numKvHeads();
     for (int layer = 0; layer < geometry.shape().numLayers(); layer++) {
       CudaLayout layout = new CudaLayout(geometry, layer);

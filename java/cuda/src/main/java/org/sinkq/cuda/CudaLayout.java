@@ -169,6 +169,16 @@ final class CudaLayout {
     return headDim <= 128 ? 128 : 64;
   }
 
+  /** Logits of a sequence's window that {@code attend} leaves where it gives masses itself. */
+  static long windowLogitBytes(CacheGeometry geometry) {
+    boolean needed =
+        geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED
+            && geometry.shape().groupSize() <= CudaKernels.MANY_COLUMNS;
+    long floats =
+        (long) geometry.shape().numKvHeads() * geometry.ringTokens() * CudaKernels.MANY_COLUMNS;
+    return needed ? floats * Float.BYTES : 0;
+  }
+
   /** Window tokens that a block of {@code mass} takes. */
   static int massTokens(int headDim) {
     return headDim <= 128 ? 128 : 64;
