@@ -7,12 +7,13 @@
 #include "params.cuh"
 #include "ptx.cuh"
 #include "sinks.cuh"
+#include "units.cuh"
 
 namespace sinkq {
 
 template <int COLUMNS, int D>
 struct WindowTokens {
-  static constexpr int THREADS = 128;
+  static constexpr int THREADS = WARPS * 32;
   static constexpr int BLOCK = 2 * dense_half(D);
   static constexpr int FOURS = COLUMNS / 4;
   static constexpr int ASKED = 2;  // tokens that a thread asks for before it waits

@@ -1,10 +1,9 @@
 // All kernels of one head dimension, HEAD_DIM, under stable names, but those of attention masses (masses.cu). One parameter
 // each: Params by value.
-#include "adaptive_attend.cuh"
 #include "adaptive_pack.cuh"
 #include "adaptive_rows.cuh"
 #include "append.cuh"
-#include "attend.cuh"
+#include "attend_entries.cuh"
 #include "layout.cuh"
 #include "names.cuh"
 #include "pack.cuh"
@@ -55,35 +54,12 @@ extern "C" __global__ void __launch_bounds__(32) NAME(reopen_q2a_d, HEAD_DIM)(co
   sinkq::reopen<sinkq::AdaptiveRowReader<HEAD_DIM>, HEAD_DIM>(p);
 }
 
-// attend_<codec>_g<page tokens>_c<columns>_d<head dim>; dense pages of any size share one entry.
-#define ATTEND(bits, name, page_tokens, wide)                                           \
-  extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
-      NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<sinkq::Attention<bits, HEAD_DIM, page_tokens, wide, false>>(p);       \
-  }
-
-ATTEND(2, q2_g32_c4, 32, false)
-ATTEND(2, q2_g64_c4, 64, false)
-ATTEND(2, q2_g128_c4, 128, false)
-ATTEND(4, q4_g32_c4, 32, false)
-ATTEND(4, q4_g64_c4, 64, false)
-ATTEND(4, q4_g128_c4, 128, false)
-ATTEND(16, f16_c4, 16, false)
+ATTEND_FEW(, false)
+ATTEND_MANY(, false)
+// Dense pages of any size share an entry.
+ATTEND(f16_c4, sinkq::Attention<16, HEAD_DIM, 16, false, false>)
 #if HEAD_DIM <= 128
-ATTEND(2, q2_g128_c8, 128, true)
-ATTEND(4, q4_g128_c8, 128, true)
-ATTEND(16, f16_c8, 16, true)
-#endif
-
-#define ATTEND_ADAPTIVE(name, wide)                                                     \
-  extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)                       \
-      NAME(attend_##name##_d, HEAD_DIM)(const __grid_constant__ Params p) {             \
-    sinkq::attend<sinkq::AdaptiveAttention<HEAD_DIM, wide, false>>(p);                  \
-  }
-
-ATTEND_ADAPTIVE(q2a_g128_c4, false)
-#if HEAD_DIM <= 128
-ATTEND_ADAPTIVE(q2a_g128_c8, true)
+ATTEND(f16_c8, sinkq::Attention<16, HEAD_DIM, 16, true, false>)
 #endif
 
 extern "C" __global__ void __launch_bounds__(sinkq::WARPS * 32)

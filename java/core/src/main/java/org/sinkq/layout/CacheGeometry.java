@@ -104,8 +104,12 @@ public final class CacheGeometry {
 
   /** Whether a layer selects sinks by the attention that its window tokens draw. */
   public boolean tracksMass(int layer) {
-    return trackedIndex[layer] >= 0
-        && layers[layer].sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
+    return trackedIndex[layer] >= 0 && tracksMass();
+  }
+
+  /** Whether any layer does; then all tracked ones do. */
+  public boolean tracksMass() {
+    return sinks.selection() == SinkPolicy.Selection.MOST_ATTENDED;
   }
 
   /**

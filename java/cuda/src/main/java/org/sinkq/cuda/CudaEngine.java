@@ -12,7 +12,6 @@ import java.util.function.Consumer;
 import org.sinkq.DeviceException;
 import org.sinkq.InvalidArgumentException;
 import org.sinkq.RecordedStep;
-import org.sinkq.SinkPolicy;
 import org.sinkq.cache.SequenceState;
 import org.sinkq.cache.SequenceStep;
 import org.sinkq.cache.StepPlan;
@@ -93,7 +92,7 @@ final class CudaEngine implements Engine, CudaHost {
       stride += geometry.shape().numKvHeads() * layouts[i].headBytes;
     }
     rowStride = stride;
-    if (tracksMass()) {
+    if (geometry.tracksMass()) {
       kernels.loadMasses();
     }
     buffers = new DeviceBuffers(device);
@@ -178,7 +177,6 @@ final class CudaEngine implements Engine, CudaHost {
               .set(Int4.TRACKED_HEADS, geometry.trackedHeads())
               .set(Int4.SLIDING_WINDOW, geometry.shape().slidingWindow(i))
               .set(Int4.BITS, layouts[i].bits)
-              .set(Long8.EXTENTS, extents(i))
               .set(Int4.MASSES, layouts[i].tracksMass ? 1 : 0)
               .setSoftmax(geometry.shape().softmaxScale(), geometry.shape().logitsSoftCap());
     }
@@ -234,17 +232,14 @@ final class CudaEngine implements Engine, CudaHost {
     return layouts[layer].tracksMass ? windowLogits : 0;
   }
 
-  private boolean tracksMass() {
-    return geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED;
-  }
-
   /** Bytes of the extents of so many rows, if there are too many for those. */
   long missingExtents(int rows) {
     return rows > extentRows ? extentBytes(rows) : 0;
   }
 
   private long extentBytes(int rows) {
-    return tracksMass() ? (long) rows * geometry.shape().numQoHeads() * 2 * Float.BYTES : 0;
+    long bytes = (long) rows * geometry.shape().numQoHeads() * 2 * Float.BYTES;
+    return geometry.tracksMass() ? bytes : 0;
   }
 
   /** Blocks of attend that run side by side. */

@@ -120,8 +120,7 @@ final class CudaGraph implements EngineGraph {
       parameters
           .set(Long8.PLAN, plan)
           .set(Long8.ERROR, engine.replays.error(layer))
-          .set(Long8.EXTENTS, givesMasses ? 0 : engine.extents(layer))
-          .set(Long8.WINDOW_LOGITS, givesMasses ? engine.windowLogits(layer) : 0)
+          .setMasses(givesMasses, engine.extents(layer), engine.windowLogits(layer))
           .set(Int4.SEQUENCE_TABLE, 0)
           .set(Int4.ITEM_TABLE, layout.items(layer))
           .set(Int4.PAGE_LIST, layout.pageList());

@@ -172,8 +172,7 @@ final class CudaLayout {
   /** Logits of a sequence's window that {@code attend} leaves where it gives masses itself. */
   static long windowLogitBytes(CacheGeometry geometry) {
     boolean needed =
-        geometry.sinks().selection() == SinkPolicy.Selection.MOST_ATTENDED
-            && geometry.shape().groupSize() <= CudaKernels.MANY_COLUMNS;
+        geometry.tracksMass() && geometry.shape().groupSize() <= CudaKernels.MANY_COLUMNS;
     long floats =
         (long) geometry.shape().numKvHeads() * geometry.ringTokens() * CudaKernels.MANY_COLUMNS;
     return needed ? floats * Float.BYTES : 0;

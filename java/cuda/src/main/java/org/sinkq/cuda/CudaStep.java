@@ -116,8 +116,7 @@ final class CudaStep implements EngineStep {
       parameters
           .set(Long8.STAGING, address)
           .set(Long8.STAGING_SCORES, address + blocks * block())
-          .set(Long8.EXTENTS, givesMasses(layer) ? 0 : extents(layer))
-          .set(Long8.WINDOW_LOGITS, givesMasses(layer) ? engine.windowLogits(layer) : 0)
+          .setMasses(givesMasses(layer), extents(layer), engine.windowLogits(layer))
           .set(Long8.KEPT, layerAt)
           .set(Long8.KEPT_SCORES, layerAt + kept * block());
     }
@@ -166,7 +165,7 @@ final class CudaStep implements EngineStep {
           engine.staging.bind(bind(layer), k, v);
           append(layer);
           // Without queries, masses only move on.
-          engine.parameters(layer).set(Long8.EXTENTS, 0).set(Long8.WINDOW_LOGITS, 0);
+          engine.parameters(layer).setMasses(false, 0, 0);
           engine.launches(layer).mass(tables.longestWindow(), sequences.size());
           flush(layer);
         });

@@ -139,6 +139,15 @@ final class LaunchParameters {
     return this;
   }
 
+  /**
+   * Where attention leaves what masses come from: logits of the window if it gives the masses
+   * itself, else extents of its columns for {@code mass}; 0 where nobody needs them.
+   */
+  LaunchParameters setMasses(boolean given, long extents, long windowLogits) {
+    return set(Long8.EXTENTS, given ? 0 : extents)
+        .set(Long8.WINDOW_LOGITS, given ? windowLogits : 0);
+  }
+
   LaunchParameters setSoftmax(float scale, float softCap) {
     float log2e = (float) (1 / Math.log(2));
     segment.set(JAVA_FLOAT, FLOATS_OFFSET, scale * log2e);

@@ -55,7 +55,7 @@ final class SinkMirror {
     device.fill(address, (byte) 0, Math.max(1, 2L * sideBytes * memory.sequences()), stream);
     sides = new byte[memory.sequences()];
     scoreSides = new byte[memory.sequences()];
-    tracksMass = policy.selection() == SinkPolicy.Selection.MOST_ATTENDED;
+    tracksMass = geometry.tracksMass();
     mirrored = new SinkTable[memory.sequences()];
     versions = new long[memory.sequences()];
     slotsInUse = new int[memory.sequences()];
